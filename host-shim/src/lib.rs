@@ -1,0 +1,15 @@
+//! The host shim: loads channel components, gives each one door to its local bridge, and serves
+//! the `loong` command line. Everything that knows a channel is in the component; everything that
+//! touches the machine is here.
+
+pub mod bridge;
+pub mod cli;
+pub mod commands;
+pub mod component;
+pub mod config;
+pub mod discovery;
+pub mod door;
+pub mod error;
+pub mod home;
+pub mod output;
+pub mod serve;

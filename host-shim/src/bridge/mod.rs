@@ -1,0 +1,6 @@
+//! The bridge, seen from the host: HTTP to it, and the life of its process. Knows no component.
+
+pub mod http;
+pub mod install;
+pub mod launcher;
+pub mod qr;

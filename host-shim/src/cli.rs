@@ -1,0 +1,234 @@
+//! The command line, and nothing but its shape.
+//!
+//! `loong <channel> …` is open-ended, because channels come from plugins: what follows an unknown
+//! word is parsed by [`ChannelCli`] once it is clear that the word can be a channel.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "loong",
+    version,
+    about = "Channels for Loong: send, serve, and the bridges they need",
+    arg_required_else_help = true,
+    after_help = "A channel's own commands:\n  loong whatsapp-personal bridge run   start the bridge and link the account\n\n\
+Examples:\n  loong doctor\n  loong channels\n  loong channels send whatsapp-personal --target contact:+15551234567 --text 'hello'\n  \
+loong channels serve whatsapp-personal --reply echo"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// Configuration file [default: LOONG_CONFIG_PATH, else ~/.loong/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the whole installation and say what to do about each fault
+    #[command(after_help = "Examples:\n  loong doctor\n  loong doctor --json --config ./loong.toml")]
+    Doctor(DoctorArgs),
+    /// List channels, send with them, serve them
+    #[command(after_help = "Examples:\n  loong channels\n  loong channels --json\n  \
+loong channels send whatsapp-personal --target contact:+15551234567 --text 'hello'\n  \
+loong channels serve whatsapp-personal --reply echo")]
+    Channels(ChannelsArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  loong completions bash > ~/.local/share/bash-completion/completions/loong")]
+    Completions {
+        shell: clap_complete::Shell,
+    },
+    /// A channel's id or alias, then what to do with its bridge
+    #[command(external_subcommand)]
+    Channel(Vec<OsString>),
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// Print the checks as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct ChannelsArgs {
+    #[command(subcommand)]
+    pub command: Option<ChannelsCommand>,
+    #[command(flatten)]
+    pub list: ListArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ChannelsCommand {
+    /// Every channel found, its accounts, and what each of them is ready for
+    #[command(after_help = "Examples:\n  loong channels list\n  loong channels list --json")]
+    List(ListArgs),
+    /// Say which channel an id or alias means
+    #[command(after_help = "Example:\n  loong channels resolve wa-personal")]
+    Resolve(ResolveArgs),
+    /// Send one text
+    #[command(after_help = "Examples:\n  loong channels send whatsapp-personal --target contact:+15551234567 --text 'hello'\n  \
+echo 'hello' | loong channels send wa-personal --target contact:+15551234567 --text -")]
+    Send(SendArgs),
+    /// Receive messages and reply to them, until stopped
+    #[command(after_help = "Examples:\n  loong channels serve whatsapp-personal\n  \
+loong channels serve whatsapp-personal --reply echo --once")]
+    Serve(ServeArgs),
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct ListArgs {
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ResolveArgs {
+    /// Channel id or alias
+    pub channel: String,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SendArgs {
+    /// Channel id or alias
+    pub channel: String,
+    /// Whom to write to, in any form the channel accepts
+    #[arg(long)]
+    pub target: String,
+    /// What to write; `-` reads standard input
+    #[arg(long, allow_hyphen_values = true)]
+    pub text: String,
+    /// Which of the channel's accounts
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Kind of the target [default: the channel's own]
+    #[arg(long, value_name = "KIND")]
+    pub target_kind: Option<String>,
+    /// Print the receipt as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Channel id or alias
+    pub channel: String,
+    /// Which of the channel's accounts
+    #[arg(long)]
+    pub account: Option<String>,
+    /// What answers the messages [default: `engine` of [reply], else the provider]
+    #[arg(long, value_name = "ENGINE")]
+    pub reply: Option<ReplyKind>,
+    /// Answer what is waiting, then stop
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// The reply engines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyKind {
+    /// Sends back what came, for trying out
+    Echo,
+    /// Runs your program for each message
+    Command,
+    /// Asks a language model
+    Provider,
+}
+
+/// `loong <channel> …`.
+#[derive(Debug, Parser)]
+#[command(name = "loong <CHANNEL>", arg_required_else_help = true, about = "A channel's own commands")]
+pub struct ChannelCli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: ChannelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ChannelCommand {
+    /// The process that holds the channel's login
+    #[command(subcommand, arg_required_else_help = true)]
+    Bridge(BridgeCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BridgeCommand {
+    /// Start the bridge, link the account when it is not linked yet, and stay
+    #[command(after_help = "The first start installs what the bridge needs, then shows a QR code to scan.\n\n\
+Examples:\n  loong whatsapp-personal bridge run\n  loong whatsapp-personal bridge run --account work\n  \
+loong whatsapp-personal bridge run --pairing-code +15551234567")]
+    Run(BridgeRunArgs),
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct BridgeRunArgs {
+    /// Which of the channel's accounts
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Also ask for a pairing code, for the phone that should own the login
+    #[arg(long, value_name = "PHONE")]
+    pub pairing_code: Option<String>,
+    /// The exact 8 characters to ask for
+    #[arg(long, value_name = "CODE", requires = "pairing_code")]
+    pub custom_pairing_code: Option<String>,
+    /// Do not install the bridge's dependencies, not even when they are missing
+    #[arg(long)]
+    pub skip_install: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn both_command_lines_hold_together() {
+        Cli::command().debug_assert();
+        ChannelCli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        fn look(command: &clap::Command) {
+            let leaf = command.get_subcommands().next().is_none();
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!leaf || help.contains("Example"), "{}", command.get_name());
+            command.get_subcommands().for_each(look);
+        }
+        look(&Cli::command());
+        look(&ChannelCli::command());
+    }
+
+    #[test]
+    fn listing_is_what_channels_does_by_itself() {
+        let cli = Cli::try_parse_from(["loong", "channels", "--json"]).unwrap();
+        let Command::Channels(channels) = cli.command else { panic!("{cli:?}") };
+        assert!(channels.command.is_none() && channels.list.json);
+    }
+
+    #[test]
+    fn a_word_nobody_knows_is_kept_for_the_channels() {
+        let cli = Cli::try_parse_from(["loong", "pigeon-post", "bridge", "run", "--account", "a"]).unwrap();
+        let Command::Channel(words) = cli.command else { panic!("{cli:?}") };
+        let channel = ChannelCli::try_parse_from(words).unwrap();
+        let ChannelCommand::Bridge(BridgeCommand::Run(run)) = channel.command;
+        assert_eq!(run.account.as_deref(), Some("a"));
+    }
+}

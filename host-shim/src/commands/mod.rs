@@ -1,0 +1,9 @@
+//! One file per command. Only these, and `main`, print; all of them through [`crate::output`].
+
+pub mod bridge_run;
+pub mod channels_list;
+pub mod channels_resolve;
+pub mod channels_send;
+pub mod doctor;
+pub mod opened;
+pub mod serve;

@@ -1,0 +1,106 @@
+//! Whether the folder of compiled code can be trusted: whoever can write there runs code in this
+//! process. Decides only; the engine uses it.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::home::private_dir;
+
+/// Why compiled code is not kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Untrusted {
+    #[error("others can write to {}", .0.display())]
+    Writable(PathBuf),
+    #[error("{} belongs to another user", .0.display())]
+    NotOurs(PathBuf),
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// Makes `folder` when it is missing, with mode 0700, and answers its real path.
+///
+/// # Errors
+/// Somebody else could put code there, in the folder itself or by swapping one of its parents.
+pub fn trusted(folder: &Path) -> Result<PathBuf, Untrusted> {
+    let user = rustix::process::geteuid().as_raw();
+    // Looked at before it is closed: what was written while it was open stays suspect.
+    if let Ok(metadata) = fs::symlink_metadata(folder) {
+        if metadata.uid() != user {
+            return Err(Untrusted::NotOurs(folder.to_path_buf()));
+        }
+        if metadata.is_dir() && writable_by_others(&metadata) {
+            return Err(Untrusted::Writable(folder.to_path_buf()));
+        }
+    }
+    private_dir(folder).map_err(|failure| Untrusted::Unusable(failure.to_string()))?;
+    let real = folder.canonicalize().map_err(|error| unusable(folder, &error))?;
+    for parent in real.ancestors() {
+        let metadata = fs::metadata(parent).map_err(|error| unusable(parent, &error))?;
+        if metadata.uid() != user && metadata.uid() != 0 {
+            return Err(Untrusted::NotOurs(parent.to_path_buf()));
+        }
+        // In a sticky folder (/tmp) only the owner of an entry can swap it, and the next one is ours.
+        let sticky = metadata.permissions().mode() & 0o1000 != 0 && parent != real;
+        if writable_by_others(&metadata) && !sticky {
+            return Err(Untrusted::Writable(parent.to_path_buf()));
+        }
+    }
+    Ok(real)
+}
+
+fn writable_by_others(metadata: &Metadata) -> bool {
+    metadata.permissions().mode() & 0o022 != 0
+}
+
+fn unusable(path: &Path, error: &std::io::Error) -> Untrusted {
+    Untrusted::Unusable(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_missing_folder_is_made_for_the_owner_only() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = trusted(&home.path().join("cache")).unwrap();
+        assert_eq!(fs::metadata(cache).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn a_folder_others_can_write_to_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = home.path().join("cache");
+        fs::create_dir(&cache).unwrap();
+        mode(&cache, 0o777);
+        assert_eq!(trusted(&cache), Err(Untrusted::Writable(cache.clone())));
+        assert_eq!(fs::metadata(&cache).unwrap().permissions().mode() & 0o777, 0o777, "left as it was");
+    }
+
+    #[test]
+    fn a_parent_others_can_write_to_is_refused_unless_it_is_sticky() {
+        let home = tempfile::tempdir().unwrap();
+        let parent = home.path().join("open");
+        fs::create_dir(&parent).unwrap();
+        mode(&parent, 0o777);
+        let real = parent.canonicalize().unwrap();
+        assert_eq!(trusted(&parent.join("cache")), Err(Untrusted::Writable(real)));
+        mode(&parent, 0o1777);
+        assert!(trusted(&parent.join("cache")).is_ok());
+    }
+
+    #[test]
+    fn a_file_in_its_place_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = home.path().join("cache");
+        fs::write(&cache, "").unwrap();
+        mode(&cache, 0o600);
+        let error = trusted(&cache).unwrap_err().to_string();
+        assert!(error.contains("cache"), "{error}");
+    }
+}

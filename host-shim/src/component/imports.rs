@@ -1,0 +1,104 @@
+//! What a guest can ask of the host: its bridge, the variables it may know, and the log. Each call
+//! is counted first; what goes where is decided by [`super::state::Reach`].
+
+use std::time::Duration;
+
+use wasmtime::Result;
+
+use super::bindings::{bridge, environment, log, types};
+use super::state::State;
+use crate::door::DoorError;
+
+/// No request of a guest waits longer, whatever it asks for.
+const LONGEST_WAIT: Duration = Duration::from_secs(75);
+/// Characters of a guest's log line that are kept.
+const LOG_LINE: usize = 500;
+
+impl bridge::Host for State {
+    async fn post(
+        &mut self,
+        body: String,
+        timeout: types::Milliseconds,
+    ) -> Result<std::result::Result<bridge::Response, bridge::TransportError>> {
+        self.count(body.len())?;
+        let Some(address) = &self.reach.address else {
+            return Ok(Err(bridge::TransportError::Refused("no bridge is pinned for this call".into())));
+        };
+        let timeout = Duration::from_millis(timeout.into()).min(LONGEST_WAIT);
+        Ok(match self.reach.door.post(address, body, timeout).await {
+            Ok(answer) => Ok(bridge::Response {
+                status: answer.status,
+                body: answer.body,
+            }),
+            Err(DoorError::Unreachable(place)) => Err(bridge::TransportError::Unreachable(place)),
+            Err(DoorError::TimedOut) => Err(bridge::TransportError::TimedOut),
+            Err(DoorError::TooLarge(bytes)) => Err(bridge::TransportError::TooLarge(bytes)),
+            Err(DoorError::Broken(reason)) => Err(bridge::TransportError::Broken(reason)),
+            Err(DoorError::Refused(reason)) => Err(bridge::TransportError::Refused(reason)),
+        })
+    }
+}
+
+impl environment::Host for State {
+    async fn lookup(&mut self, name: String) -> Result<Option<String>> {
+        self.count(name.len())?;
+        if !self.reach.variable_names.contains(&name) {
+            return Ok(None);
+        }
+        Ok(self.reach.variables.get(&name))
+    }
+}
+
+impl log::Host for State {
+    async fn record(&mut self, level: log::Level, message: String) -> Result<()> {
+        self.count(message.len())?;
+        let plugin = self.reach.plugin_id.as_str();
+        let account = self.reach.account.as_str();
+        let message = cleaned(&message);
+        match level {
+            log::Level::Debug => tracing::debug!(target: "loong::guest", plugin, account, "{message}"),
+            log::Level::Info => tracing::info!(target: "loong::guest", plugin, account, "{message}"),
+            log::Level::Warn => tracing::warn!(target: "loong::guest", plugin, account, "{message}"),
+            log::Level::Error => tracing::error!(target: "loong::guest", plugin, account, "{message}"),
+        }
+        Ok(())
+    }
+}
+
+impl types::Host for State {}
+
+/// One line of limited length: a guest cannot forge a second one, nor move the cursor.
+fn cleaned(message: &str) -> String {
+    let mut kept: String = message
+        .chars()
+        .take(LOG_LINE)
+        .map(|c| if c.is_control() || is_direction(c) { ' ' } else { c })
+        .collect();
+    if message.chars().nth(LOG_LINE).is_some() {
+        kept.push('…');
+    }
+    kept
+}
+
+/// Marks that turn the direction of what follows, and line separators that are no control characters.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_line_stays_one_line_without_control_characters() {
+        assert_eq!(cleaned("a\nb\u{1b}[31mc\u{202e}d\u{2028}e"), "a b [31mc d e");
+    }
+
+    #[test]
+    fn a_long_log_line_is_cut() {
+        let line = cleaned(&"ä".repeat(LOG_LINE + 1));
+        assert_eq!(line.chars().count(), LOG_LINE + 1);
+        assert!(line.ends_with('…'));
+        assert_eq!(cleaned(&"ä".repeat(LOG_LINE)).chars().count(), LOG_LINE);
+    }
+}

@@ -1,0 +1,5 @@
+//! Finding channel plugins: the roots on disk, the manifests in them, and which one a name means.
+
+pub mod manifest;
+pub mod roots;
+pub mod selection;

@@ -1,0 +1,210 @@
+//! The only door to standard output and standard error. Data goes to stdout, words to stderr,
+//! hints stand apart from what they follow. A reader who hangs up is no error: what is written
+//! afterwards is dropped.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use self::stream::Stream;
+use crate::error::Failure;
+
+/// Where a command prints. Cheap to clone; lines of different tasks never mix.
+#[derive(Clone)]
+pub struct Output {
+    data: Arc<Stream>,
+    words: Arc<Stream>,
+}
+
+impl Output {
+    /// The process's own stdout and stderr.
+    pub fn standard() -> Self {
+        Self {
+            data: Arc::new(Stream::new(Box::new(io::stdout()), io::stdout().is_terminal())),
+            words: Arc::new(Stream::new(Box::new(io::stderr()), io::stderr().is_terminal())),
+        }
+    }
+
+    /// Prints to the given writers instead; neither counts as a terminal.
+    pub fn to(data: Box<dyn Write + Send>, words: Box<dyn Write + Send>) -> Self {
+        Self {
+            data: Arc::new(Stream::new(data, false)),
+            words: Arc::new(Stream::new(words, false)),
+        }
+    }
+
+    /// One line of data.
+    pub fn data(&self, line: &str) {
+        self.data.write(&format!("{line}\n"));
+    }
+
+    /// Data exactly as given, without a line end: for what draws on the terminal.
+    pub fn data_raw(&self, text: &str) {
+        self.data.write(text);
+    }
+
+    /// One JSON document, indented.
+    ///
+    /// # Errors
+    /// A value that JSON cannot hold: a fault of ours.
+    pub fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(value)
+            .map_err(|error| Failure::fault("json", "cannot write the result as JSON").because(error))?;
+        self.data(&text);
+        Ok(())
+    }
+
+    /// One line of words for the person.
+    pub fn say(&self, line: &str) {
+        self.words.write(&format!("{line}\n"));
+    }
+
+    /// What the person may want to know or do next.
+    pub fn hint(&self, line: &str) {
+        self.words.write(&format!("hint: {line}\n"));
+    }
+
+    /// Something that does not stop the command.
+    pub fn warn(&self, line: &str) {
+        self.words.write(&format!("warning: {line}\n"));
+    }
+
+    /// Why the command failed; said once, by `main`.
+    pub fn failure(&self, failure: &Failure) {
+        self.words.write(&format!("error: {failure}\n"));
+        if let Some(hint) = &failure.hint {
+            self.hint(hint);
+        }
+    }
+
+    /// Whether stdout is a terminal that can be drawn on.
+    pub fn draws(&self) -> bool {
+        self.data.is_terminal()
+    }
+
+    /// A writer to stderr for the log.
+    pub fn log_writer(&self) -> LogWriter {
+        LogWriter(Arc::clone(&self.words))
+    }
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Output")
+    }
+}
+
+/// Writes log lines to the words' side of an [`Output`].
+#[derive(Clone)]
+pub struct LogWriter(Arc<Stream>);
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for LogWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LogWriter")
+    }
+}
+
+mod stream {
+    use std::io::Write;
+    use std::sync::{Mutex, PoisonError};
+
+    /// One stream; none once its reader has hung up.
+    pub(super) struct Stream {
+        writer: Mutex<Option<Box<dyn Write + Send>>>,
+        terminal: bool,
+    }
+
+    impl Stream {
+        pub(super) fn new(writer: Box<dyn Write + Send>, terminal: bool) -> Self {
+            Self {
+                writer: Mutex::new(Some(writer)),
+                terminal,
+            }
+        }
+
+        pub(super) fn write(&self, text: &str) {
+            let mut guard = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(writer) = guard.as_mut() else { return };
+            // Nobody is left to be told about a broken stdout or stderr.
+            if writer.write_all(text.as_bytes()).and_then(|()| writer.flush()).is_err() {
+                *guard = None;
+            }
+        }
+
+        pub(super) fn is_terminal(&self) -> bool {
+            self.terminal
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Keeps what was printed.
+    #[derive(Clone, Default)]
+    pub(crate) struct Kept(Arc<Mutex<Vec<u8>>>);
+
+    impl Kept {
+        pub(crate) fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    struct HungUp(Arc<Mutex<u32>>);
+
+    impl Write for HungUp {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            *self.0.lock().unwrap() += 1;
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn data_and_words_take_different_ways_and_hints_stand_apart() {
+        let (data, words) = (Kept::default(), Kept::default());
+        let output = Output::to(Box::new(data.clone()), Box::new(words.clone()));
+        output.data("fact");
+        output.failure(&Failure::operator("x", "no bridge").because("nobody listens").hint("start it"));
+        assert_eq!(data.text(), "fact\n");
+        assert_eq!(words.text(), "error: no bridge: nobody listens\nhint: start it\n");
+    }
+
+    #[test]
+    fn a_reader_who_hangs_up_is_asked_once_and_never_again() {
+        let asked = Arc::new(Mutex::new(0));
+        let output = Output::to(Box::new(HungUp(Arc::clone(&asked))), Box::new(io::sink()));
+        output.data("one");
+        output.data("two");
+        assert_eq!(*asked.lock().unwrap(), 1);
+    }
+}

@@ -1,0 +1,1 @@
+//! The reply loop of `channels serve`.
