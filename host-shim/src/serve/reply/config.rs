@@ -3,8 +3,6 @@
 
 use std::time::Duration;
 
-use clap::ValueEnum;
-
 use super::provider_config::{self, ProviderSettings};
 use super::table::Table;
 use crate::config::Config;
@@ -21,7 +19,7 @@ const KEYS: [&str; 7] = [
 ];
 
 /// The engines by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineKind {
     /// A language model
     Provider,
@@ -29,6 +27,17 @@ pub enum EngineKind {
     Command,
     /// The message itself, for trying out
     Echo,
+}
+
+impl EngineKind {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "provider" => Some(Self::Provider),
+            "command" => Some(Self::Command),
+            "echo" => Some(Self::Echo),
+            _ => None,
+        }
+    }
 }
 
 /// How one account answers.
@@ -106,7 +115,7 @@ fn engine(
 ) -> Result<EngineSettings, Failure> {
     let written = match reply.text("engine")? {
         None => None,
-        Some(name) => Some(EngineKind::from_str(&name, false).map_err(|_unknown| {
+        Some(name) => Some(EngineKind::named(&name).ok_or_else(|| {
             reply
                 .wrong("engine", &format!("is `{name}`, which is no reply engine"))
                 .hint("use \"provider\", \"command\" or \"echo\"")

@@ -29,9 +29,6 @@ impl<'a> Table<'a> {
         Ok(Self { file, path, table })
     }
 
-    pub(super) fn is_present(&self) -> bool {
-        self.table.is_some()
-    }
 
     pub(super) fn value(&self, key: &str) -> Option<&'a Value> {
         self.table.and_then(|table| table.get(key))
