@@ -1,0 +1,3 @@
+//! What the end-to-end stories stand on. Never needed by the product.
+
+pub mod sim;
