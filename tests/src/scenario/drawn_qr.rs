@@ -24,7 +24,12 @@ fn row(line: &str) -> Option<Vec<char>> {
     let mut blocks = Vec::new();
     while let Some(character) = characters.next() {
         match character {
-            '\u{1b}' => while characters.next().is_some_and(|code| !code.is_ascii_alphabetic()) {},
+            '\u{1b}' => {
+                while characters
+                    .next()
+                    .is_some_and(|code| !code.is_ascii_alphabetic())
+                {}
+            }
             ' ' | '█' | '▀' | '▄' => blocks.push(character),
             _ => return None,
         }
@@ -38,8 +43,12 @@ fn decode(rows: &[&Vec<char>]) -> Option<String> {
         let width = rows.iter().map(|row| row.len()).max()? + 2 * MARGIN;
         let height = rows.len() * 2 + 2 * MARGIN;
         let light = |x: usize, y: usize| -> bool {
-            let (Some(x), Some(y)) = (x.checked_sub(MARGIN), y.checked_sub(MARGIN)) else { return true };
-            let Some(block) = rows.get(y / 2).and_then(|row| row.get(x)) else { return true };
+            let (Some(x), Some(y)) = (x.checked_sub(MARGIN), y.checked_sub(MARGIN)) else {
+                return true;
+            };
+            let Some(block) = rows.get(y / 2).and_then(|row| row.get(x)) else {
+                return true;
+            };
             let filled = match block {
                 '█' => true,
                 '▀' => y % 2 == 0,
@@ -48,9 +57,10 @@ fn decode(rows: &[&Vec<char>]) -> Option<String> {
             };
             filled == blocks_are_light
         };
-        let mut image = rqrr::PreparedImage::prepare_from_greyscale(width * SCALE, height * SCALE, |x, y| {
-            if light(x / SCALE, y / SCALE) { 255 } else { 0 }
-        });
+        let mut image =
+            rqrr::PreparedImage::prepare_from_greyscale(width * SCALE, height * SCALE, |x, y| {
+                if light(x / SCALE, y / SCALE) { 255 } else { 0 }
+            });
         let grids = image.detect_grids();
         grids.first()?.decode().ok().map(|(_, text)| text)
     })

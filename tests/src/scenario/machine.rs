@@ -34,12 +34,20 @@ impl Finished {
 
     /// Fails unless the command succeeded.
     pub fn succeeded(self) -> Result<Self> {
-        if self.code == Some(0) { Ok(self) } else { bail!("the command failed: {self:?}") }
+        if self.code == Some(0) {
+            Ok(self)
+        } else {
+            bail!("the command failed: {self:?}")
+        }
     }
 
     /// Fails unless the command ended with `code`.
     pub fn ended_with(self, code: i32) -> Result<Self> {
-        if self.code == Some(code) { Ok(self) } else { bail!("expected exit code {code}: {self:?}") }
+        if self.code == Some(code) {
+            Ok(self)
+        } else {
+            bail!("expected exit code {code}: {self:?}")
+        }
     }
 }
 
@@ -48,7 +56,11 @@ impl Machine {
     pub fn new(web_url: Option<&str>) -> Result<Self> {
         let home = tempfile::tempdir()?;
         std::fs::create_dir(home.path().join(".loong"))?;
-        Ok(Self { home, web_url: web_url.map(str::to_owned), port: free_port()? })
+        Ok(Self {
+            home,
+            web_url: web_url.map(str::to_owned),
+            port: free_port()?,
+        })
     }
 
     #[must_use]
@@ -100,8 +112,16 @@ impl Machine {
     #[must_use]
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
-        command.env("HOME", self.home.path()).current_dir(self.home.path());
-        for name in ["LOONG_HOME", "LOONG_CONFIG_PATH", "RUST_LOG", "WHATSAPP_PERSONAL_BRIDGE_URL", "WHATSAPP_PERSONAL_AUTH_DIR"] {
+        command
+            .env("HOME", self.home.path())
+            .current_dir(self.home.path());
+        for name in [
+            "LOONG_HOME",
+            "LOONG_CONFIG_PATH",
+            "RUST_LOG",
+            "WHATSAPP_PERSONAL_BRIDGE_URL",
+            "WHATSAPP_PERSONAL_AUTH_DIR",
+        ] {
             command.env_remove(name);
         }
         match &self.web_url {
@@ -124,8 +144,14 @@ impl Machine {
 
 /// Runs a command to its end, with patience.
 pub async fn finish(mut command: Command) -> Result<Finished> {
-    command.stdin(std::process::Stdio::null()).kill_on_drop(true);
-    let Output { status, stdout, stderr } = tokio::time::timeout(PATIENCE, command.output())
+    command
+        .stdin(std::process::Stdio::null())
+        .kill_on_drop(true);
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = tokio::time::timeout(PATIENCE, command.output())
         .await
         .with_context(|| format!("did not end: {command:?}"))??;
     Ok(Finished {

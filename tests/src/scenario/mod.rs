@@ -35,7 +35,12 @@ impl Scenario {
         let sim = Simulator::start().await?;
         let machine = Machine::new(Some(&sim.web_url()))?;
         machine.configure(&machine.minimal_config(allowed, more_config))?;
-        Ok(Self { sim, machine, bridge: None, serve: None })
+        Ok(Self {
+            sim,
+            machine,
+            bridge: None,
+            serve: None,
+        })
     }
 
     /// The account is linked and the bridge is online.
@@ -50,7 +55,13 @@ impl Scenario {
     pub fn starts_bridge(&mut self) -> Result<()> {
         let bridge = self.machine.start(
             "bridge run",
-            &["whatsapp-personal", "bridge", "run", "--skip-install", "--json"],
+            &[
+                "whatsapp-personal",
+                "bridge",
+                "run",
+                "--skip-install",
+                "--json",
+            ],
         )?;
         self.bridge = Some(bridge);
         Ok(())
@@ -59,7 +70,10 @@ impl Scenario {
     /// The owner's phone scans the QR code that the bridge shows; returns when it is online.
     pub async fn scans(&self) -> Result<()> {
         let qr = self.bridge().event("qr").await?;
-        let qr = qr.get("qr").and_then(|value| value.as_str()).context("a qr event carries its payload")?;
+        let qr = qr
+            .get("qr")
+            .and_then(|value| value.as_str())
+            .context("a qr event carries its payload")?;
         self.sim.phone().scan(qr).await?;
         self.online().await
     }
@@ -72,7 +86,9 @@ impl Scenario {
 
     #[must_use]
     pub fn bridge(&self) -> &Running {
-        self.bridge.as_ref().unwrap_or_else(|| panic!("the story has no bridge yet"))
+        self.bridge
+            .as_ref()
+            .unwrap_or_else(|| panic!("the story has no bridge yet"))
     }
 
     /// Hands the bridge's process over to the story.
@@ -85,7 +101,10 @@ impl Scenario {
         let mut bridge = self.bridge.take().context("the bridge runs")?;
         bridge.interrupt()?;
         let status = bridge.ends().await?;
-        anyhow::ensure!(status.code() == Some(0), "the bridge ended with {status}\n{bridge}");
+        anyhow::ensure!(
+            status.code() == Some(0),
+            "the bridge ended with {status}\n{bridge}"
+        );
         println!("{bridge}");
         Ok(())
     }
@@ -100,7 +119,9 @@ impl Scenario {
 
     #[must_use]
     pub fn server(&self) -> &Running {
-        self.serve.as_ref().unwrap_or_else(|| panic!("nothing serves in this story yet"))
+        self.serve
+            .as_ref()
+            .unwrap_or_else(|| panic!("nothing serves in this story yet"))
     }
 
     /// Ctrl-C for `serve`, and the wait for its end.
@@ -108,7 +129,10 @@ impl Scenario {
         let mut serve = self.serve.take().context("serve runs")?;
         serve.interrupt()?;
         let status = serve.ends().await?;
-        anyhow::ensure!(status.code() == Some(0), "serve ended with {status}\n{serve}");
+        anyhow::ensure!(
+            status.code() == Some(0),
+            "serve ended with {status}\n{serve}"
+        );
         println!("{serve}");
         Ok(())
     }
@@ -116,12 +140,24 @@ impl Scenario {
     /// `channels send` to a target.
     pub async fn sends(&self, target: &str, text: &str) -> Result<Finished> {
         self.machine
-            .run(&["channels", "send", "whatsapp-personal", "--target", target, "--text", text])
+            .run(&[
+                "channels",
+                "send",
+                "whatsapp-personal",
+                "--target",
+                target,
+                "--text",
+                text,
+            ])
             .await
     }
 
     /// Posts a plain operation to the bridge, as stock Loong would.
-    pub async fn posts(&self, operation: &str, payload: serde_json::Value) -> Result<(u16, serde_json::Value)> {
+    pub async fn posts(
+        &self,
+        operation: &str,
+        payload: serde_json::Value,
+    ) -> Result<(u16, serde_json::Value)> {
         let mut payload = payload;
         payload["runtime_context"] = self.runtime_context();
         let answer = reqwest::Client::builder()

@@ -53,7 +53,12 @@ impl Running {
         let stderr = child.stderr.take().context("standard error is piped")?;
         tokio::spawn(listen("out", stdout, Arc::clone(&heard), Arc::clone(&tell)));
         tokio::spawn(listen("err", stderr, Arc::clone(&heard), tell));
-        Ok(Self { name: name.to_owned(), child, heard, changes })
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            heard,
+            changes,
+        })
     }
 
     /// Every line so far.
@@ -66,7 +71,11 @@ impl Running {
     ///
     /// # Errors
     /// After [`PATIENCE`], or when the process has ended without it; the error shows what was heard.
-    pub async fn hears<T>(&self, what: &str, mut find: impl FnMut(&[Line]) -> Option<T>) -> Result<T> {
+    pub async fn hears<T>(
+        &self,
+        what: &str,
+        mut find: impl FnMut(&[Line]) -> Option<T>,
+    ) -> Result<T> {
         let mut changes = self.changes.clone();
         let search = async {
             loop {
@@ -89,8 +98,13 @@ impl Running {
 
     /// Waits for a line that contains `text`.
     pub async fn says(&self, text: &str) -> Result<String> {
-        self.hears(text, |lines| lines.iter().find(|line| line.text.contains(text)).map(|line| line.text.clone()))
-            .await
+        self.hears(text, |lines| {
+            lines
+                .iter()
+                .find(|line| line.text.contains(text))
+                .map(|line| line.text.clone())
+        })
+        .await
     }
 
     /// Waits for an event of that name among the JSON lines on standard output.
@@ -100,7 +114,10 @@ impl Running {
 
     /// Waits for the `n`th (from 1) event of that name.
     pub async fn nth_event(&self, name: &str, n: usize) -> Result<serde_json::Value> {
-        self.hears(&format!("event {name} number {n}"), |lines| events(lines, name).into_iter().nth(n - 1)).await
+        self.hears(&format!("event {name} number {n}"), |lines| {
+            events(lines, name).into_iter().nth(n - 1)
+        })
+        .await
     }
 
     /// The process id.
@@ -116,7 +133,10 @@ impl Running {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
-        let id = self.child.id().with_context(|| format!("{} has already ended", self.name))?;
+        let id = self
+            .child
+            .id()
+            .with_context(|| format!("{} has already ended", self.name))?;
         let id = Pid::from_raw(i32::try_from(id)?).context("a process id is not 0")?;
         Ok(kill_process(id, signal)?)
     }
@@ -160,13 +180,18 @@ impl fmt::Display for Running {
 
 impl fmt::Debug for Running {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Running").field("name", &self.name).finish_non_exhaustive()
+        out.debug_struct("Running")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
 impl Heard {
     fn lines(&self) -> Vec<Line> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -179,9 +204,15 @@ async fn listen(
     let mut reader = BufReader::new(from);
     let mut bytes = Vec::new();
     while matches!(reader.read_until(b'\n', &mut bytes).await, Ok(read) if read > 0) {
-        let text = String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned();
+        let text = String::from_utf8_lossy(&bytes)
+            .trim_end_matches(['\n', '\r'])
+            .to_owned();
         bytes.clear();
-        heard.lines.lock().unwrap_or_else(PoisonError::into_inner).push(Line { stream, text });
+        heard
+            .lines
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Line { stream, text });
         tell.send_modify(|count| *count += 1);
     }
 }

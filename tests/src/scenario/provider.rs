@@ -39,7 +39,11 @@ impl Provider {
                 tokio::spawn(async move { reply(connection, &answer, manner, &questions).await });
             }
         });
-        Ok(Self { base_url, asked, server })
+        Ok(Self {
+            base_url,
+            asked,
+            server,
+        })
     }
 
     #[must_use]
@@ -50,7 +54,10 @@ impl Provider {
     /// The requests so far: `{authorization, body}`.
     #[must_use]
     pub fn asked(&self) -> Vec<Value> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -60,7 +67,12 @@ impl Drop for Provider {
     }
 }
 
-async fn reply(connection: TcpStream, answer: &str, manner: Manner, asked: &Mutex<Vec<Value>>) -> Result<()> {
+async fn reply(
+    connection: TcpStream,
+    answer: &str,
+    manner: Manner,
+    asked: &Mutex<Vec<Value>>,
+) -> Result<()> {
     let mut connection = BufReader::new(connection);
     let mut length = 0;
     let mut authorization = String::new();
