@@ -3,6 +3,7 @@
 //! touches the machine is here.
 
 pub mod bridge;
+pub mod catalog;
 pub mod cli;
 pub mod commands;
 pub mod component;

@@ -45,7 +45,10 @@ impl HttpDoor {
             .resolve_to_addrs("localhost", &localhost)
             .connect_timeout(Duration::from_secs(5))
             .build()
-            .map_err(|error| Failure::fault("http_client", "cannot set up the HTTP client").because(chain(&error)))?;
+            .map_err(|error| {
+                Failure::fault("http_client", "cannot set up the HTTP client")
+                    .because(chain(&error))
+            })?;
         Ok(Self { client })
     }
 
@@ -57,16 +60,25 @@ impl HttpDoor {
         let request = self.client.get(address.health_url()).timeout(HEALTH_WAIT);
         let answer = exchange(request, address).await?;
         if answer.status != 200 {
-            return Err(DoorError::Broken(format!("its health answers with status {}", answer.status)));
+            return Err(DoorError::Broken(format!(
+                "its health answers with status {}",
+                answer.status
+            )));
         }
-        serde_json::from_str(&answer.body)
-            .map_err(|error| DoorError::Broken(format!("its health is not the JSON of a bridge ({error})")))
+        serde_json::from_str(&answer.body).map_err(|error| {
+            DoorError::Broken(format!("its health is not the JSON of a bridge ({error})"))
+        })
     }
 }
 
 #[async_trait]
 impl BridgeDoor for HttpDoor {
-    async fn post(&self, address: &BridgeAddress, body: String, timeout: Duration) -> Result<Answer, DoorError> {
+    async fn post(
+        &self,
+        address: &BridgeAddress,
+        body: String,
+        timeout: Duration,
+    ) -> Result<Answer, DoorError> {
         if body.len() > REQUEST_LIMIT {
             return Err(DoorError::Refused(format!(
                 "the request has {} bytes, the limit is {REQUEST_LIMIT}",
@@ -89,13 +101,23 @@ fn authorized(request: RequestBuilder) -> RequestBuilder {
 }
 
 async fn exchange(request: RequestBuilder, address: &BridgeAddress) -> Result<Answer, DoorError> {
-    let mut response = request.send().await.map_err(|error| translate(&error, address))?;
+    let mut response = request
+        .send()
+        .await
+        .map_err(|error| translate(&error, address))?;
     let status = response.status().as_u16();
-    if let Some(length) = response.content_length().filter(|length| *length > ANSWER_LIMIT as u64) {
+    if let Some(length) = response
+        .content_length()
+        .filter(|length| *length > ANSWER_LIMIT as u64)
+    {
         return Err(DoorError::TooLarge(length));
     }
     let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| translate(&error, address))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| translate(&error, address))?
+    {
         let length = bytes.len() + chunk.len();
         if length > ANSWER_LIMIT {
             return Err(DoorError::TooLarge(length as u64));
@@ -122,7 +144,11 @@ fn translate(error: &reqwest::Error, address: &BridgeAddress) -> DoorError {
             words.push(next.to_string());
             cause = next.source();
         }
-        DoorError::Broken(if words.is_empty() { "the connection broke".into() } else { words.join(": ") })
+        DoorError::Broken(if words.is_empty() {
+            "the connection broke".into()
+        } else {
+            words.join(": ")
+        })
     }
 }
 
@@ -136,7 +162,9 @@ mod tests {
     const WAIT: Duration = Duration::from_secs(10);
 
     /// Answers one connection with `response` as it stands, and hands over what was asked.
-    async fn once(response: impl Into<Vec<u8>>) -> (BridgeAddress, tokio::task::JoinHandle<String>) {
+    async fn once(
+        response: impl Into<Vec<u8>>,
+    ) -> (BridgeAddress, tokio::task::JoinHandle<String>) {
         let response = response.into();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -153,18 +181,34 @@ mod tests {
             socket.shutdown().await.ok();
             String::from_utf8_lossy(&request).into_owned()
         });
-        (BridgeAddress::parse(&format!("http://127.0.0.1:{port}/bridge/secret")).unwrap(), asked)
+        (
+            BridgeAddress::parse(&format!("http://127.0.0.1:{port}/bridge/secret")).unwrap(),
+            asked,
+        )
     }
 
     fn http(status: &str, headers: &str, body: &str) -> String {
-        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len())
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}",
+            body.len()
+        )
     }
 
     #[tokio::test]
     async fn an_answer_comes_back_whatever_its_status() {
         let (address, asked) = once(http("503 No", "", "{\"x\":1}")).await;
-        let answer = HttpDoor::new().unwrap().post(&address, "{}".into(), WAIT).await.unwrap();
-        assert_eq!(answer, Answer { status: 503, body: "{\"x\":1}".into() });
+        let answer = HttpDoor::new()
+            .unwrap()
+            .post(&address, "{}".into(), WAIT)
+            .await
+            .unwrap();
+        assert_eq!(
+            answer,
+            Answer {
+                status: 503,
+                body: "{\"x\":1}".into()
+            }
+        );
         let asked = asked.await.unwrap().to_lowercase();
         assert!(asked.starts_with("post /bridge/secret http/1.1"), "{asked}");
         assert!(asked.contains("content-type: application/json"), "{asked}");
@@ -173,20 +217,42 @@ mod tests {
     #[tokio::test]
     async fn localhost_is_this_machine_without_asking_anybody() {
         let (address, _asked) = once(http("200 OK", "", "ok")).await;
-        let address = BridgeAddress::parse(&format!("http://localhost:{}/bridge", address.port())).unwrap();
-        assert_eq!(HttpDoor::new().unwrap().post(&address, "{}".into(), WAIT).await.unwrap().body, "ok");
+        let address =
+            BridgeAddress::parse(&format!("http://localhost:{}/bridge", address.port())).unwrap();
+        assert_eq!(
+            HttpDoor::new()
+                .unwrap()
+                .post(&address, "{}".into(), WAIT)
+                .await
+                .unwrap()
+                .body,
+            "ok"
+        );
     }
 
     #[tokio::test]
     async fn a_redirect_is_an_answer_and_is_not_followed() {
-        let (address, _asked) = once(http("302 Found", "location: http://127.0.0.1:1/\r\n", "")).await;
-        assert_eq!(HttpDoor::new().unwrap().post(&address, "{}".into(), WAIT).await.unwrap().status, 302);
+        let (address, _asked) =
+            once(http("302 Found", "location: http://127.0.0.1:1/\r\n", "")).await;
+        assert_eq!(
+            HttpDoor::new()
+                .unwrap()
+                .post(&address, "{}".into(), WAIT)
+                .await
+                .unwrap()
+                .status,
+            302
+        );
     }
 
     #[tokio::test]
     async fn an_answer_that_says_it_is_too_large_is_not_read() {
         let (address, _asked) = once("HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n").await;
-        let error = HttpDoor::new().unwrap().post(&address, "{}".into(), WAIT).await.unwrap_err();
+        let error = HttpDoor::new()
+            .unwrap()
+            .post(&address, "{}".into(), WAIT)
+            .await
+            .unwrap_err();
         assert_eq!(error, DoorError::TooLarge(99_999_999));
     }
 
@@ -195,30 +261,51 @@ mod tests {
         let mut response = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
         response.resize(ANSWER_LIMIT + 100_000, b'x');
         let (address, _asked) = once(response).await;
-        let error = HttpDoor::new().unwrap().post(&address, "{}".into(), WAIT).await.unwrap_err();
+        let error = HttpDoor::new()
+            .unwrap()
+            .post(&address, "{}".into(), WAIT)
+            .await
+            .unwrap_err();
         assert!(matches!(error, DoorError::TooLarge(_)), "{error:?}");
     }
 
     #[tokio::test]
     async fn a_request_that_is_too_large_is_refused_before_anybody_is_asked() {
         let address = BridgeAddress::parse("http://127.0.0.1:1/").unwrap();
-        let error = HttpDoor::new().unwrap().post(&address, "x".repeat(REQUEST_LIMIT + 1), WAIT).await.unwrap_err();
+        let error = HttpDoor::new()
+            .unwrap()
+            .post(&address, "x".repeat(REQUEST_LIMIT + 1), WAIT)
+            .await
+            .unwrap_err();
         assert!(matches!(error, DoorError::Refused(_)), "{error:?}");
     }
 
     #[tokio::test]
     async fn silence_nobody_and_nonsense_are_told_apart() {
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = BridgeAddress::parse(&format!("http://{}/", silent.local_addr().unwrap())).unwrap();
+        let address =
+            BridgeAddress::parse(&format!("http://{}/", silent.local_addr().unwrap())).unwrap();
         let door = HttpDoor::new().unwrap();
         let short = Duration::from_millis(50);
-        assert_eq!(door.post(&address, "{}".into(), short).await, Err(DoorError::TimedOut));
+        assert_eq!(
+            door.post(&address, "{}".into(), short).await,
+            Err(DoorError::TimedOut)
+        );
         drop(silent);
-        assert_eq!(door.post(&address, "{}".into(), WAIT).await, Err(DoorError::Unreachable(address.to_string())));
-        for nonsense in ["not http at all\r\n\r\n".as_bytes(), b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n\xff"] {
+        assert_eq!(
+            door.post(&address, "{}".into(), WAIT).await,
+            Err(DoorError::Unreachable(address.to_string()))
+        );
+        for nonsense in [
+            "not http at all\r\n\r\n".as_bytes(),
+            b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n\xff",
+        ] {
             let (address, _asked) = once(nonsense).await;
             let error = door.post(&address, "{}".into(), WAIT).await.unwrap_err();
-            assert!(matches!(&error, DoorError::Broken(words) if !words.contains("secret")), "{error:?}");
+            assert!(
+                matches!(&error, DoorError::Broken(words) if !words.contains("secret")),
+                "{error:?}"
+            );
         }
     }
 
@@ -227,7 +314,12 @@ mod tests {
         let door = HttpDoor::new().unwrap();
         let (address, asked) = once(http("200 OK", "", "{\"state\":\"pairing\",\"more\":1}")).await;
         assert_eq!(door.health(&address).await.unwrap().state, "pairing");
-        assert!(asked.await.unwrap().starts_with("GET /bridge/secret/health "));
+        assert!(
+            asked
+                .await
+                .unwrap()
+                .starts_with("GET /bridge/secret/health ")
+        );
         for (status, body) in [("404 No", "{\"state\":\"x\"}"), ("200 OK", "<html>")] {
             let (address, _asked) = once(http(status, "", body)).await;
             let error = door.health(&address).await.unwrap_err();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::bridge::http::HttpDoor;
+use crate::catalog::operation_id;
 use crate::cli::Global;
 use crate::component::bindings::{
     AccountReport, ConfigDocument, Health, Issue, Operation, Report, Severity,
@@ -57,7 +58,11 @@ impl Survey {
         let home = Home::locate()?;
         let config = Config::find(global.config.as_deref(), &home)?;
         let discovery = discover(&config.runtime_plugins, &working_directory()?, &home)?;
-        Ok(Self { home, config, discovery })
+        Ok(Self {
+            home,
+            config,
+            discovery,
+        })
     }
 
     /// The plugin that `channel` (an id or an alias) means, for `account` when one is named.
@@ -67,6 +72,11 @@ impl Survey {
     pub fn plugin(&self, channel: &str, account: Option<&str>) -> Result<&Plugin, Failure> {
         let configured = |key: &str| configured_plugin(self.config.section(key)?, account);
         Ok(self.discovery.select(channel, configured)?)
+    }
+
+    /// Whether the configuration has a block for the plugin's channel.
+    pub fn is_configured(&self, plugin: &Plugin) -> bool {
+        self.config.section(&plugin.manifest.config_key).is_some()
     }
 
     /// The channel's block of the configuration as JSON; `{}` when there is none.
@@ -90,19 +100,35 @@ impl Opened {
     ///
     /// # Errors
     /// Whatever stands in the way, as a failed command.
-    pub async fn open(global: &Global, channel: &str, account: Option<&str>, output: &Output) -> Result<Self, Failure> {
+    pub async fn open(
+        global: &Global,
+        channel: &str,
+        account: Option<&str>,
+        output: &Output,
+    ) -> Result<Self, Failure> {
         let survey = Survey::take(global)?;
         let plugin = survey.plugin(channel, account)?.clone();
         let loader = Loader::new(&survey.home, output)?;
-        let channel = loader.load(&plugin).await.map_err(|error| unloadable(&plugin, &error))?;
-        Ok(Self { survey, plugin, channel })
+        let channel = loader
+            .load(&plugin)
+            .await
+            .map_err(|error| unloadable(&plugin, &error))?;
+        Ok(Self {
+            survey,
+            plugin,
+            channel,
+        })
     }
 
     /// The guest's reading of the configuration.
     ///
     /// # Errors
     /// The guest failed; what is wrong with the configuration is in the report.
-    pub async fn report(&self, account: Option<&str>, target: Option<&str>) -> Result<Report, Failure> {
+    pub async fn report(
+        &self,
+        account: Option<&str>,
+        target: Option<&str>,
+    ) -> Result<Report, Failure> {
         let document = document(&self.survey.block(&self.plugin), account, target);
         Ok(self.channel.validate_config(document).await?)
     }
@@ -122,7 +148,9 @@ impl Loader {
         let folder = home.cache_path();
         let cache = cache_dir::trusted(&folder)
             .inspect_err(|reason| {
-                output.warn(&format!("compiled code is not kept, so every start compiles: {reason}"));
+                output.warn(&format!(
+                    "compiled code is not kept, so every start compiles: {reason}"
+                ));
                 output.hint(&format!(
                     "remove {} and take the write permission from others (chmod go-w)",
                     folder.display()
@@ -144,9 +172,17 @@ impl Loader {
             plugin_id: plugin.manifest.plugin_id.clone(),
             version: plugin.manifest.version.clone(),
             variable_names: plugin.manifest.variable_names.clone(),
+            component_sha256: plugin.manifest.component_sha256.clone(),
         };
         let door = Arc::clone(&self.door);
-        Channel::load(&self.sandbox, &plugin.component, identity, door, Variables::of_the_process()).await
+        Channel::load(
+            &self.sandbox,
+            &plugin.component,
+            identity,
+            door,
+            Variables::of_the_process(),
+        )
+        .await
     }
 
     pub fn door(&self) -> &HttpDoor {
@@ -167,12 +203,19 @@ pub fn document(block: &Value, account: Option<&str>, target: Option<&str>) -> C
 ///
 /// # Errors
 /// The guest's reason for choosing none.
-pub fn selected<'a>(report: &'a Report) -> Result<&'a AccountReport, Failure> {
+pub fn selected(report: &Report) -> Result<&AccountReport, Failure> {
     let id = report.selected.as_ref().map_err(refused)?;
-    report.accounts.iter().find(|entry| entry.account.configured_id == *id).ok_or_else(|| {
-        Failure::fault("plugin_broke_contract", format!("the plugin chose account `{id}`, which it does not report"))
+    report
+        .accounts
+        .iter()
+        .find(|entry| entry.account.configured_id == *id)
+        .ok_or_else(|| {
+            Failure::fault(
+                "plugin_broke_contract",
+                format!("the plugin chose account `{id}`, which it does not report"),
+            )
             .hint("report this to the plugin's maintainer")
-    })
+        })
 }
 
 /// Whether `operation` of an account can start.
@@ -181,37 +224,55 @@ pub fn selected<'a>(report: &'a Report) -> Result<&'a AccountReport, Failure> {
 /// What stands in the way, with the plugin's own hint.
 pub fn ready(plugin: &Plugin, entry: &AccountReport, operation: Operation) -> Result<(), Failure> {
     let key = &plugin.manifest.config_key;
-    let who = format!("{} account `{}`", plugin.manifest.label, entry.account.configured_label);
-    let name = operation_name(operation);
-    let Some(readiness) = entry.readiness.iter().find(|readiness| readiness.operation == operation) else {
-        return Err(Failure::operator("operation_unsupported", format!("{who} does not support {name}"))
-            .hint("`loong channels` shows what it can be used for"));
+    let who = format!(
+        "{} account `{}`",
+        plugin.manifest.label, entry.account.configured_label
+    );
+    let name = operation_id(operation);
+    let Some(readiness) = entry
+        .readiness
+        .iter()
+        .find(|readiness| readiness.operation == operation)
+    else {
+        return Err(Failure::operator(
+            "operation_unsupported",
+            format!("{who} does not support {name}"),
+        )
+        .hint("`loong channels` shows what it can be used for"));
     };
     match readiness.health {
         Health::Ready => Ok(()),
-        Health::Disabled => Err(Failure::operator("channel_disabled", format!("{who} is switched off"))
-            .hint(format!("set `enabled = true` in [{key}], and in the account's own table if it has one"))),
+        Health::Disabled => Err(Failure::operator(
+            "channel_disabled",
+            format!("{who} is switched off"),
+        )
+        .hint(format!(
+            "set `enabled = true` in [{key}], and in the account's own table if it has one"
+        ))),
         Health::Misconfigured => {
-            let errors: Vec<&Issue> =
-                readiness.issues.iter().filter(|issue| issue.severity == Severity::Error).collect();
-            let (code, hint) = errors
-                .first()
-                .map_or(("misconfigured", ""), |issue| (issue.code.as_str(), issue.hint.as_str()));
-            let words: Vec<String> =
-                errors.iter().map(|issue| format!("{} ({})", issue.message, issue.config_path)).collect();
-            let hint = if hint.is_empty() { "`loong doctor` shows each fault with its remedy" } else { hint };
-            Err(Failure::operator(code, format!("{who} is not ready for {name}"))
-                .because(words.join("; "))
-                .hint(hint))
+            let errors: Vec<&Issue> = readiness
+                .issues
+                .iter()
+                .filter(|issue| issue.severity == Severity::Error)
+                .collect();
+            let (code, hint) = errors.first().map_or(("misconfigured", ""), |issue| {
+                (issue.code.as_str(), issue.hint.as_str())
+            });
+            let words: Vec<String> = errors
+                .iter()
+                .map(|issue| format!("{} ({})", issue.message, issue.config_path))
+                .collect();
+            let hint = if hint.is_empty() {
+                "`loong doctor` shows each fault with its remedy"
+            } else {
+                hint
+            };
+            Err(
+                Failure::operator(code, format!("{who} is not ready for {name}"))
+                    .because(words.join("; "))
+                    .hint(hint),
+            )
         }
-    }
-}
-
-/// An operation as the command line and the listings write it.
-pub fn operation_name(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Send => "send",
-        Operation::Serve => "serve",
     }
 }
 
@@ -260,9 +321,12 @@ fn to_json(value: &toml::Value) -> Value {
         toml::Value::Boolean(flag) => Value::Bool(*flag),
         toml::Value::Datetime(moment) => Value::String(moment.to_string()),
         toml::Value::Array(items) => items.iter().map(to_json).collect(),
-        toml::Value::Table(fields) => {
-            Value::Object(fields.iter().map(|(key, value)| (key.clone(), to_json(value))).collect())
-        }
+        toml::Value::Table(fields) => Value::Object(
+            fields
+                .iter()
+                .map(|(key, value)| (key.clone(), to_json(value)))
+                .collect(),
+        ),
     }
 }
 
@@ -276,20 +340,36 @@ mod tests {
 
     #[test]
     fn an_accounts_own_plugin_goes_before_the_channels() {
-        let block = block("managed_bridge_plugin_id = 'a'\n[accounts.work]\nmanaged_bridge_plugin_id = 'b'\n[accounts.home]");
-        assert_eq!(configured_plugin(&block, Some("work")).as_deref(), Some("b"));
-        assert_eq!(configured_plugin(&block, Some("home")).as_deref(), Some("a"));
+        let block = block(
+            "managed_bridge_plugin_id = 'a'\n[accounts.work]\nmanaged_bridge_plugin_id = 'b'\n[accounts.home]",
+        );
+        assert_eq!(
+            configured_plugin(&block, Some("work")).as_deref(),
+            Some("b")
+        );
+        assert_eq!(
+            configured_plugin(&block, Some("home")).as_deref(),
+            Some("a")
+        );
         assert_eq!(configured_plugin(&block, None).as_deref(), Some("a"));
     }
 
     #[test]
     fn a_blank_plugin_id_counts_as_none() {
-        assert_eq!(configured_plugin(&block("managed_bridge_plugin_id = ' '"), None), None);
+        assert_eq!(
+            configured_plugin(&block("managed_bridge_plugin_id = ' '"), None),
+            None
+        );
     }
 
     #[test]
     fn a_block_crosses_as_json_with_its_dates_as_text() {
-        let json = to_json(&block("a = 1\nb = [true, 'x']\nc = 2026-01-02\n[d]\ne = 1.5"));
-        assert_eq!(json, serde_json::json!({"a": 1, "b": [true, "x"], "c": "2026-01-02", "d": {"e": 1.5}}));
+        let json = to_json(&block(
+            "a = 1\nb = [true, 'x']\nc = 2026-01-02\n[d]\ne = 1.5",
+        ));
+        assert_eq!(
+            json,
+            serde_json::json!({"a": 1, "b": [true, "x"], "c": "2026-01-02", "d": {"e": 1.5}})
+        );
     }
 }

@@ -52,7 +52,10 @@ pub enum ManifestError {
     #[error("`{field}` is missing or blank")]
     Missing { field: &'static str },
     #[error("metadata `{key}` is not {expected}")]
-    Metadata { key: &'static str, expected: &'static str },
+    Metadata {
+        key: &'static str,
+        expected: &'static str,
+    },
     #[error("its component `{path}` is not inside the plugin's folder")]
     ComponentOutside { path: String },
     #[error("its component is built for `{found}`; this host speaks {expected}", expected = WIT)]
@@ -64,15 +67,38 @@ pub enum ManifestError {
 const WIT: &str = "loong:channel@0.1.0";
 
 impl ManifestError {
+    /// Whether a channel is lost by it, and not a plugin of some other kind or age.
+    pub fn concerns_a_channel(&self) -> bool {
+        match self {
+            Self::Surface { .. } => false,
+            Self::Unreadable(_)
+            | Self::NotJson(_)
+            | Self::ApiVersion { .. }
+            | Self::Missing { .. }
+            | Self::Metadata { .. }
+            | Self::ComponentOutside { .. }
+            | Self::ComponentContract { .. }
+            | Self::ComponentMissing { .. } => true,
+        }
+    }
+
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Unreadable(_) => "make the file readable for you",
-            Self::NotJson(_) | Self::Missing { .. } | Self::Metadata { .. } => "correct the manifest",
-            Self::ApiVersion { .. } | Self::ComponentContract { .. } => "install a plugin and a host of the same release",
+            Self::NotJson(_) | Self::Missing { .. } | Self::Metadata { .. } => {
+                "correct the manifest"
+            }
+            Self::ApiVersion { .. } | Self::ComponentContract { .. } => {
+                "install a plugin and a host of the same release"
+            }
             Self::Surface { .. } => "nothing to do, unless it was meant to be a channel",
-            Self::ComponentOutside { .. } => "do not use this plugin: it points out of its own folder",
-            Self::ComponentMissing { .. } => "build it with `cargo xtask build`, or install the plugin again",
+            Self::ComponentOutside { .. } => {
+                "do not use this plugin: it points out of its own folder"
+            }
+            Self::ComponentMissing { .. } => {
+                "build it with `cargo xtask build`, or install the plugin again"
+            }
         }
     }
 }
@@ -83,14 +109,19 @@ impl Manifest {
     /// # Errors
     /// The first thing that is missing or wrong.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
-        let wire: Wire = serde_json::from_str(text).map_err(|error| ManifestError::NotJson(error.to_string()))?;
+        let wire: Wire = serde_json::from_str(text)
+            .map_err(|error| ManifestError::NotJson(error.to_string()))?;
         if wire.api_version != API_VERSION {
-            return Err(ManifestError::ApiVersion { found: wire.api_version });
+            return Err(ManifestError::ApiVersion {
+                found: wire.api_version,
+            });
         }
-        let setup: Setup =
-            serde_json::from_value(wire.setup).map_err(|error| ManifestError::NotJson(format!("setup: {error}")))?;
+        let setup: Setup = serde_json::from_value(wire.setup)
+            .map_err(|error| ManifestError::NotJson(format!("setup: {error}")))?;
         if setup.surface != "channel" {
-            return Err(ManifestError::Surface { found: setup.surface });
+            return Err(ManifestError::Surface {
+                found: setup.surface,
+            });
         }
         let channel_id = required("channel_id", wire.channel_id)?;
         let metadata = Metadata(wire.metadata);
@@ -101,17 +132,25 @@ impl Manifest {
         Ok(Self {
             plugin_id: required("plugin_id", wire.plugin_id)?,
             version: required("version", wire.version)?,
-            label: metadata.text("channel_label").unwrap_or_else(|| channel_id.clone()),
+            label: metadata
+                .text("channel_label")
+                .unwrap_or_else(|| channel_id.clone()),
             aliases: metadata.list("channel_aliases_json")?,
-            config_key: metadata.text("channel_config_key").unwrap_or_else(|| channel_id.replace('-', "_")),
+            config_key: metadata
+                .text("channel_config_key")
+                .unwrap_or_else(|| channel_id.replace('-', "_")),
             transport: metadata.text("transport_family").unwrap_or_default(),
             multi_account: metadata.text("account_scope").as_deref() == Some("multi_account"),
             selection_label: metadata.text("channel_selection_label").unwrap_or_default(),
-            selection_order: metadata.number("channel_selection_order")?.unwrap_or(u32::MAX),
+            selection_order: metadata
+                .number("channel_selection_order")?
+                .unwrap_or(u32::MAX),
             target_kinds: metadata.list("channel_target_kinds_json")?,
             default_target_kind: metadata.text("channel_default_target_kind"),
             variable_names: metadata.list("channel_environment_json")?,
-            component: inside(metadata.required("metadata.loong_component_file", "loong_component_file")?)?,
+            component: inside(
+                metadata.required("metadata.loong_component_file", "loong_component_file")?,
+            )?,
             component_sha256: metadata.text("loong_component_sha256"),
             metadata: metadata.0,
             channel_id,
@@ -150,7 +189,11 @@ struct Metadata(BTreeMap<String, String>);
 
 impl Metadata {
     fn text(&self, key: &str) -> Option<String> {
-        self.0.get(key).map(|value| value.trim()).filter(|value| !value.is_empty()).map(str::to_owned)
+        self.0
+            .get(key)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+            .map(str::to_owned)
     }
 
     fn required(&self, field: &'static str, key: &str) -> Result<String, ManifestError> {
@@ -188,7 +231,9 @@ fn required(field: &'static str, value: String) -> Result<String, ManifestError>
 }
 
 fn inside(path: String) -> Result<PathBuf, ManifestError> {
-    let plain = Path::new(&path).components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let plain = Path::new(&path)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if plain {
         Ok(PathBuf::from(path))
     } else {
@@ -227,7 +272,11 @@ pub(crate) mod tests {
     #[test]
     fn a_manifest_tells_its_channel_and_keeps_what_it_does_not_know() {
         let manifest = Manifest::parse(&good().to_string()).unwrap();
-        assert!(manifest.is_called("pigeon-post") && manifest.is_called("pigeon") && !manifest.is_called("dove"));
+        assert!(
+            manifest.is_called("pigeon-post")
+                && manifest.is_called("pigeon")
+                && !manifest.is_called("dove")
+        );
         assert_eq!(manifest.config_key, "pigeon_post");
         assert_eq!(manifest.label, "pigeon-post");
         assert_eq!(manifest.metadata["something_else"], "kept");
@@ -237,26 +286,68 @@ pub(crate) mod tests {
     fn what_is_needed_and_wrong_is_named() {
         use serde_json::Value::Null;
         let table: [(&str, Value, &str); 13] = [
-            ("/api_version", json!("v2"), "its api_version is `v2`; this host reads v1alpha1"),
-            ("/api_version", Null, "it is not the JSON of a manifest: invalid type: null"),
+            (
+                "/api_version",
+                json!("v2"),
+                "its api_version is `v2`; this host reads v1alpha1",
+            ),
+            (
+                "/api_version",
+                Null,
+                "it is not the JSON of a manifest: invalid type: null",
+            ),
             ("/plugin_id", json!(" "), "`plugin_id` is missing or blank"),
             ("/version", json!(""), "`version` is missing or blank"),
             ("/channel_id", json!(""), "`channel_id` is missing or blank"),
-            ("/setup/surface", json!("tool"), "its setup.surface is `tool`; this host loads `channel` plugins only"),
-            ("/setup", json!({"surface": "channel", "run": "x"}), "setup: unknown field `run`"),
+            (
+                "/setup/surface",
+                json!("tool"),
+                "its setup.surface is `tool`; this host loads `channel` plugins only",
+            ),
+            (
+                "/setup",
+                json!({"surface": "channel", "run": "x"}),
+                "setup: unknown field `run`",
+            ),
             ("/setup", Null, "it is not the JSON of a manifest: setup:"),
-            ("/metadata/something_else", json!(5), "it is not the JSON of a manifest: invalid type: integer"),
-            ("/metadata/loong_component_file", json!(""), "`metadata.loong_component_file` is missing or blank"),
-            ("/metadata/loong_component_file", json!("../x.wasm"), "its component `../x.wasm` is not inside"),
-            ("/metadata/loong_component_wit", json!("loong:channel@9.0.0"), "built for `loong:channel@9.0.0`"),
-            ("/metadata/channel_aliases_json", json!("pigeon"), "metadata `channel_aliases_json` is not a JSON array"),
+            (
+                "/metadata/something_else",
+                json!(5),
+                "it is not the JSON of a manifest: invalid type: integer",
+            ),
+            (
+                "/metadata/loong_component_file",
+                json!(""),
+                "`metadata.loong_component_file` is missing or blank",
+            ),
+            (
+                "/metadata/loong_component_file",
+                json!("../x.wasm"),
+                "its component `../x.wasm` is not inside",
+            ),
+            (
+                "/metadata/loong_component_wit",
+                json!("loong:channel@9.0.0"),
+                "built for `loong:channel@9.0.0`",
+            ),
+            (
+                "/metadata/channel_aliases_json",
+                json!("pigeon"),
+                "metadata `channel_aliases_json` is not a JSON array",
+            ),
         ];
         for (pointer, value, expected) in table {
             let error = changed(pointer, value).unwrap_err();
             assert!(error.to_string().contains(expected), "{pointer}: {error}");
             assert!(!error.hint().is_empty());
         }
-        assert!(matches!(changed("/metadata/loong_component_file", json!("/abs.wasm")), Err(ManifestError::ComponentOutside { .. })));
-        assert!(matches!(Manifest::parse("{"), Err(ManifestError::NotJson(_))));
+        assert!(matches!(
+            changed("/metadata/loong_component_file", json!("/abs.wasm")),
+            Err(ManifestError::ComponentOutside { .. })
+        ));
+        assert!(matches!(
+            Manifest::parse("{"),
+            Err(ManifestError::NotJson(_))
+        ));
     }
 }

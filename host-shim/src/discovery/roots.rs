@@ -92,7 +92,11 @@ impl From<DiscoveryError> for Failure {
 /// # Errors
 /// Plugins are switched off, or a root is missing or unreadable. A bad manifest is no error: it
 /// is reported as skipped.
-pub fn discover(plugins: &RuntimePlugins, directory: &Path, home: &Home) -> Result<Discovery, DiscoveryError> {
+pub fn discover(
+    plugins: &RuntimePlugins,
+    directory: &Path,
+    home: &Home,
+) -> Result<Discovery, DiscoveryError> {
     if !plugins.enabled {
         return Err(DiscoveryError::Disabled);
     }
@@ -111,7 +115,9 @@ pub fn discover(plugins: &RuntimePlugins, directory: &Path, home: &Home) -> Resu
             });
         }
         for manifest in manifests_below(&resolved)? {
-            let real = manifest.canonicalize().unwrap_or_else(|_ignored| manifest.clone());
+            let real = manifest
+                .canonicalize()
+                .unwrap_or_else(|_ignored| manifest.clone());
             if seen.insert(real) {
                 match read(&manifest) {
                     Ok(plugin) => discovery.found.push(plugin),
@@ -130,7 +136,9 @@ fn manifests_below(root: &Path) -> Result<Vec<PathBuf>, DiscoveryError> {
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_skipped(entry)) {
         let entry = entry.map_err(|error| DiscoveryError::Unreadable {
             path: error.path().unwrap_or(root).to_path_buf(),
-            reason: error.io_error().map_or_else(|| error.to_string(), ToString::to_string),
+            reason: error
+                .io_error()
+                .map_or_else(|| error.to_string(), ToString::to_string),
         })?;
         if entry.file_name() == OsStr::new(FILE_NAME) && !entry.file_type().is_dir() {
             manifests.push(entry.into_path());
@@ -140,7 +148,10 @@ fn manifests_below(root: &Path) -> Result<Vec<PathBuf>, DiscoveryError> {
 }
 
 fn is_skipped(entry: &DirEntry) -> bool {
-    entry.file_type().is_dir() && SKIPPED_FOLDERS.iter().any(|name| entry.file_name() == OsStr::new(name))
+    entry.file_type().is_dir()
+        && SKIPPED_FOLDERS
+            .iter()
+            .any(|name| entry.file_name() == OsStr::new(name))
 }
 
 fn read(manifest_path: &Path) -> Result<Plugin, Box<Skipped>> {
@@ -154,7 +165,10 @@ fn read(manifest_path: &Path) -> Result<Plugin, Box<Skipped>> {
     let text = fs::read_to_string(manifest_path)
         .map_err(|error| skipped(ManifestError::Unreadable(error.to_string()), None))?;
     let manifest = Manifest::parse(&text).map_err(|reason| skipped(reason, None))?;
-    let directory = manifest_path.parent().unwrap_or(Path::new(".")).to_path_buf();
+    let directory = manifest_path
+        .parent()
+        .unwrap_or(Path::new("."))
+        .to_path_buf();
     match component_of(&manifest, &directory) {
         Ok(component) => Ok(Plugin {
             component,
@@ -179,7 +193,11 @@ fn component_of(manifest: &Manifest, directory: &Path) -> Result<PathBuf, Manife
             path: manifest.component.display().to_string(),
         });
     }
-    if real.is_file() { Ok(path) } else { Err(missing()) }
+    if real.is_file() {
+        Ok(path)
+    } else {
+        Err(missing())
+    }
 }
 
 #[cfg(test)]
@@ -195,7 +213,11 @@ mod tests {
     }
 
     fn look(directory: &Path, plugins: &RuntimePlugins) -> Result<Discovery, DiscoveryError> {
-        discover(plugins, directory, &Home::at(directory.join(".loong"), directory))
+        discover(
+            plugins,
+            directory,
+            &Home::at(directory.join(".loong"), directory),
+        )
     }
 
     fn plugin(folder: &Path) {
@@ -221,7 +243,10 @@ mod tests {
     fn a_root_that_is_itself_called_target_is_looked_through() {
         let place = tempfile::tempdir().unwrap();
         plugin(&place.path().join("target/a"));
-        assert_eq!(look(place.path(), &roots(&["target"])).unwrap().found.len(), 1);
+        assert_eq!(
+            look(place.path(), &roots(&["target"])).unwrap().found.len(),
+            1
+        );
     }
 
     #[test]
@@ -229,7 +254,16 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         plugin(&place.path().join("plugins/a"));
         let absolute = place.path().join("plugins");
-        let discovery = look(place.path(), &roots(&["plugins", "plugins/a", "~/plugins", absolute.to_str().unwrap()])).unwrap();
+        let discovery = look(
+            place.path(),
+            &roots(&[
+                "plugins",
+                "plugins/a",
+                "~/plugins",
+                absolute.to_str().unwrap(),
+            ]),
+        )
+        .unwrap();
         assert_eq!(discovery.found.len(), 1);
     }
 
@@ -238,15 +272,30 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let error = look(place.path(), &roots(&["./nowhere"])).unwrap_err();
         let words = error.to_string();
-        assert!(words.contains("`./nowhere`") && words.contains(place.path().to_str().unwrap()), "{words}");
+        assert!(
+            words.contains("`./nowhere`") && words.contains(place.path().to_str().unwrap()),
+            "{words}"
+        );
     }
 
     #[test]
     fn switched_off_and_empty_each_say_which_key_to_write() {
         let place = tempfile::tempdir().unwrap();
-        let off = look(place.path(), &RuntimePlugins { enabled: false, roots: vec!["x".into()] }).unwrap_err();
+        let off = look(
+            place.path(),
+            &RuntimePlugins {
+                enabled: false,
+                roots: vec!["x".into()],
+            },
+        )
+        .unwrap_err();
         assert!(off.hint().contains("enabled = true"));
-        assert!(look(place.path(), &roots(&[])).unwrap_err().hint().contains("roots ="));
+        assert!(
+            look(place.path(), &roots(&[]))
+                .unwrap_err()
+                .hint()
+                .contains("roots =")
+        );
     }
 
     #[test]
@@ -260,10 +309,26 @@ mod tests {
         let table = [
             ("a", "{".to_owned(), "not the JSON of a manifest"),
             ("b", with("/api_version", "v9"), "api_version is `v9`"),
-            ("c", with("/setup/surface", "tool"), "setup.surface is `tool`"),
-            ("d", with("/metadata/loong_component_file", "other.wasm"), "other.wasm does not exist"),
-            ("e", with("/metadata/loong_component_file", "../a.wasm"), "not inside the plugin's folder"),
-            ("f", with("/metadata/loong_component_file", "link.wasm"), "not inside the plugin's folder"),
+            (
+                "c",
+                with("/setup/surface", "tool"),
+                "setup.surface is `tool`",
+            ),
+            (
+                "d",
+                with("/metadata/loong_component_file", "other.wasm"),
+                "other.wasm does not exist",
+            ),
+            (
+                "e",
+                with("/metadata/loong_component_file", "../a.wasm"),
+                "not inside the plugin's folder",
+            ),
+            (
+                "f",
+                with("/metadata/loong_component_file", "link.wasm"),
+                "not inside the plugin's folder",
+            ),
             ("g", with("/plugin_id", ""), "`plugin_id` is missing"),
         ];
         plugin(&place.path().join("p/good"));
@@ -273,13 +338,21 @@ mod tests {
             fs::write(folder.join(FILE_NAME), text).unwrap();
         }
         fs::write(place.path().join("outside.wasm"), "").unwrap();
-        std::os::unix::fs::symlink(place.path().join("outside.wasm"), place.path().join("p/f/link.wasm")).unwrap();
+        std::os::unix::fs::symlink(
+            place.path().join("outside.wasm"),
+            place.path().join("p/f/link.wasm"),
+        )
+        .unwrap();
 
         let discovery = look(place.path(), &roots(&["p"])).unwrap();
         assert_eq!(discovery.found.len(), 1);
         assert_eq!(discovery.skipped.len(), table.len());
         for ((_, _, expected), skipped) in table.iter().zip(&discovery.skipped) {
-            assert!(skipped.reason.to_string().contains(expected), "{expected}: {}", skipped.reason);
+            assert!(
+                skipped.reason.to_string().contains(expected),
+                "{expected}: {}",
+                skipped.reason
+            );
         }
     }
 }

@@ -18,8 +18,13 @@ pub enum SelectionError {
     #[error("`{name}` is an alias of several channels: {}", channels.join(", "))]
     AmbiguousAlias { name: String, channels: Vec<String> },
     #[error("several manifests have the plugin id `{plugin_id}`: {}", paths.join(", "))]
-    DuplicatePluginId { plugin_id: String, paths: Vec<String> },
-    #[error("{key}.managed_bridge_plugin_id is `{configured}`, and no plugin of that id serves {channel}")]
+    DuplicatePluginId {
+        plugin_id: String,
+        paths: Vec<String>,
+    },
+    #[error(
+        "{key}.managed_bridge_plugin_id is `{configured}`, and no plugin of that id serves {channel}"
+    )]
     ConfiguredPluginAbsent {
         channel: String,
         key: String,
@@ -49,17 +54,29 @@ impl SelectionError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::UnknownChannel { skipped: Some(why), .. } => format!("a plugin for it was skipped: {why}"),
+            Self::UnknownChannel {
+                skipped: Some(why), ..
+            } => format!("a plugin for it was skipped: {why}"),
             Self::UnknownChannel { known, .. } if known.is_empty() => {
                 "no channel was found at all; `loong doctor` says what it looked through".to_owned()
             }
             Self::UnknownChannel { known, .. } => format!("known channels: {}", known.join(", ")),
-            Self::AmbiguousAlias { channels, .. } => format!("write the channel's id: {}", channels.join(" or ")),
-            Self::DuplicatePluginId { .. } => "remove one of them, or narrow runtime_plugins.roots".to_owned(),
-            Self::ConfiguredPluginAbsent { candidates, .. } => format!("what is there: {}", candidates.join(", ")),
-            Self::SeveralCandidates { key, candidates, .. } => {
+            Self::AmbiguousAlias { channels, .. } => {
+                format!("write the channel's id: {}", channels.join(" or "))
+            }
+            Self::DuplicatePluginId { .. } => {
+                "remove one of them, or narrow runtime_plugins.roots".to_owned()
+            }
+            Self::ConfiguredPluginAbsent { candidates, .. } => {
+                format!("what is there: {}", candidates.join(", "))
+            }
+            Self::SeveralCandidates {
+                key, candidates, ..
+            } => {
                 let first = candidates.first().map_or("", String::as_str);
-                format!("choose one in the configuration, for example [{key}] managed_bridge_plugin_id = \"{first}\"")
+                format!(
+                    "choose one in the configuration, for example [{key}] managed_bridge_plugin_id = \"{first}\""
+                )
             }
         }
     }
@@ -68,8 +85,11 @@ impl SelectionError {
 impl From<SelectionError> for Failure {
     fn from(error: SelectionError) -> Self {
         let make = match &error {
-            SelectionError::UnknownChannel { skipped: None, .. } | SelectionError::AmbiguousAlias { .. } => Failure::usage,
-            SelectionError::UnknownChannel { skipped: Some(_), .. }
+            SelectionError::UnknownChannel { skipped: None, .. }
+            | SelectionError::AmbiguousAlias { .. } => Failure::usage,
+            SelectionError::UnknownChannel {
+                skipped: Some(_), ..
+            }
             | SelectionError::DuplicatePluginId { .. }
             | SelectionError::ConfiguredPluginAbsent { .. }
             | SelectionError::SeveralCandidates { .. } => Failure::operator,
@@ -82,9 +102,14 @@ impl Discovery {
     /// Ids of the channels that are there, each once, in the order of lists.
     pub fn channels(&self) -> Vec<&str> {
         let mut plugins: Vec<&Plugin> = self.found.iter().collect();
-        plugins.sort_by_key(|plugin| (plugin.manifest.selection_order, &plugin.manifest.channel_id));
-        let mut ids: Vec<&str> = plugins.iter().map(|plugin| plugin.manifest.channel_id.as_str()).collect();
-        ids.dedup();
+        plugins
+            .sort_by_key(|plugin| (plugin.manifest.selection_order, &plugin.manifest.channel_id));
+        let mut ids: Vec<&str> = Vec::new();
+        for plugin in plugins {
+            if !ids.contains(&plugin.manifest.channel_id.as_str()) {
+                ids.push(&plugin.manifest.channel_id);
+            }
+        }
         ids
     }
 
@@ -118,18 +143,33 @@ impl Discovery {
     ///
     /// # Errors
     /// Each way to have no plugin, or more than one.
-    pub fn select(&self, name: &str, configured: impl Fn(&str) -> Option<String>) -> Result<&Plugin, SelectionError> {
+    pub fn select(
+        &self,
+        name: &str,
+        configured: impl Fn(&str) -> Option<String>,
+    ) -> Result<&Plugin, SelectionError> {
         let channel = self.channel_id(name)?;
-        let candidates: Vec<&Plugin> =
-            self.found.iter().filter(|plugin| plugin.manifest.channel_id == channel).collect();
+        let candidates: Vec<&Plugin> = self
+            .found
+            .iter()
+            .filter(|plugin| plugin.manifest.channel_id == channel)
+            .collect();
         let Some(first) = candidates.first() else {
             return Err(self.unknown(name));
         };
         let key = first.manifest.config_key.clone();
-        let ids = || candidates.iter().map(|plugin| plugin.manifest.plugin_id.clone()).collect::<Vec<_>>();
+        let ids = || {
+            candidates
+                .iter()
+                .map(|plugin| plugin.manifest.plugin_id.clone())
+                .collect::<Vec<_>>()
+        };
         let plugin = match configured(&key) {
             Some(configured) => {
-                match candidates.iter().find(|plugin| plugin.manifest.plugin_id == configured) {
+                match candidates
+                    .iter()
+                    .find(|plugin| plugin.manifest.plugin_id == configured)
+                {
                     Some(plugin) => plugin,
                     None => {
                         return Err(SelectionError::ConfiguredPluginAbsent {
@@ -162,7 +202,11 @@ impl Discovery {
     /// Plugin ids that more than one manifest has, with those manifests.
     pub fn duplicates(&self) -> Vec<SelectionError> {
         let mut errors: Vec<SelectionError> = Vec::new();
-        for error in self.found.iter().filter_map(|plugin| self.only_one_of(plugin).err()) {
+        for error in self
+            .found
+            .iter()
+            .filter_map(|plugin| self.only_one_of(plugin).err())
+        {
             if !errors.contains(&error) {
                 errors.push(error);
             }
@@ -189,13 +233,21 @@ impl Discovery {
 
     fn unknown(&self, name: &str) -> SelectionError {
         let skipped = self.skipped.iter().find(|skipped| {
-            skipped.manifest.as_ref().is_some_and(|manifest| manifest.is_called(name))
+            skipped
+                .manifest
+                .as_ref()
+                .is_some_and(|manifest| manifest.is_called(name))
         });
         SelectionError::UnknownChannel {
             name: name.to_owned(),
             known: self.channels().into_iter().map(str::to_owned).collect(),
             skipped: skipped.map(|skipped| {
-                format!("{}: {}; {}", skipped.manifest_path.display(), skipped.reason, skipped.reason.hint())
+                format!(
+                    "{}: {}; {}",
+                    skipped.manifest_path.display(),
+                    skipped.reason,
+                    skipped.reason.hint()
+                )
             }),
         }
     }
@@ -218,15 +270,18 @@ mod tests {
     }
 
     fn discovery(plugins: &[(&str, &str)]) -> Discovery {
-        let found = plugins.iter().enumerate().map(|(number, (plugin_id, channel_id))| {
-            let directory = PathBuf::from(format!("/p/{number}"));
-            Plugin {
-                manifest: manifest(plugin_id, channel_id),
-                manifest_path: directory.join("loong.plugin.json"),
-                component: directory.join("x.wasm"),
-                directory,
-            }
-        });
+        let found = plugins
+            .iter()
+            .enumerate()
+            .map(|(number, (plugin_id, channel_id))| {
+                let directory = PathBuf::from(format!("/p/{number}"));
+                Plugin {
+                    manifest: manifest(plugin_id, channel_id),
+                    manifest_path: directory.join("loong.plugin.json"),
+                    component: directory.join("x.wasm"),
+                    directory,
+                }
+            });
         Discovery {
             roots: vec![],
             found: found.collect(),
@@ -234,7 +289,11 @@ mod tests {
         }
     }
 
-    fn select(discovery: &Discovery, name: &str, configured: Option<&str>) -> Result<String, &'static str> {
+    fn select(
+        discovery: &Discovery,
+        name: &str,
+        configured: Option<&str>,
+    ) -> Result<String, &'static str> {
         discovery
             .select(name, |_key| configured.map(str::to_owned))
             .map(|plugin| plugin.manifest.plugin_id.clone())
@@ -256,11 +315,17 @@ mod tests {
         let twins = discovery(&[("loft", "pigeon-post"), ("loft", "pigeon-post")]);
         let cousins = discovery(&[("loft", "pigeon-post"), ("nest", "dove-post")]);
         assert_eq!(select(&one, "smoke", None), Err("unknown_channel"));
-        assert_eq!(select(&one, "pigeon", Some("tower")), Err("managed_bridge_plugin_absent"));
+        assert_eq!(
+            select(&one, "pigeon", Some("tower")),
+            Err("managed_bridge_plugin_absent")
+        );
         assert_eq!(select(&two, "pigeon", None), Err("several_plugins"));
         assert_eq!(select(&two, "pigeon", Some("tower")), Ok("tower".into()));
         assert_eq!(select(&twins, "pigeon", None), Err("duplicate_plugin_id"));
-        assert_eq!(select(&twins, "pigeon", Some("loft")), Err("duplicate_plugin_id"));
+        assert_eq!(
+            select(&twins, "pigeon", Some("loft")),
+            Err("duplicate_plugin_id")
+        );
         assert_eq!(select(&cousins, "pigeon", None), Err("ambiguous_alias"));
         assert_eq!(select(&cousins, "dove-post", None), Ok("nest".into()));
         assert_eq!(twins.duplicates().len(), 1);
@@ -271,10 +336,15 @@ mod tests {
         let mut none = discovery(&[]);
         none.skipped.push(Skipped {
             manifest_path: "/p/loong.plugin.json".into(),
-            reason: ManifestError::ComponentMissing { path: "/p/x.wasm".into() },
+            reason: ManifestError::ComponentMissing {
+                path: "/p/x.wasm".into(),
+            },
             manifest: Some(manifest("loft", "pigeon-post")),
         });
         let hint = none.select("pigeon", |_key| None).unwrap_err().hint();
-        assert!(hint.contains("/p/x.wasm") && hint.contains("cargo xtask build"), "{hint}");
+        assert!(
+            hint.contains("/p/x.wasm") && hint.contains("cargo xtask build"),
+            "{hint}"
+        );
     }
 }
