@@ -35,18 +35,22 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check the whole installation and say what to do about each fault
-    #[command(after_help = "Examples:\n  loong doctor\n  loong doctor --json --config ./loong.toml")]
+    #[command(
+        after_help = "Examples:\n  loong doctor\n  loong doctor --json --config ./loong.toml"
+    )]
     Doctor(DoctorArgs),
     /// List channels, send with them, serve them
-    #[command(after_help = "Examples:\n  loong channels\n  loong channels --json\n  \
+    #[command(
+        after_help = "Examples:\n  loong channels\n  loong channels --json\n  \
 loong channels send whatsapp-personal --target contact:+15551234567 --text 'hello'\n  \
-loong channels serve whatsapp-personal --reply echo")]
+loong channels serve whatsapp-personal --reply echo"
+    )]
     Channels(ChannelsArgs),
     /// Print a completion script for a shell
-    #[command(after_help = "Example:\n  loong completions bash > ~/.local/share/bash-completion/completions/loong")]
-    Completions {
-        shell: clap_complete::Shell,
-    },
+    #[command(
+        after_help = "Example:\n  loong completions bash > ~/.local/share/bash-completion/completions/loong"
+    )]
+    Completions { shell: clap_complete::Shell },
     /// A channel's id or alias, then what to do with its bridge
     #[command(external_subcommand)]
     Channel(Vec<OsString>),
@@ -77,8 +81,10 @@ pub enum ChannelsCommand {
     #[command(after_help = "Example:\n  loong channels resolve wa-personal")]
     Resolve(ResolveArgs),
     /// Send one text
-    #[command(after_help = "Examples:\n  loong channels send whatsapp-personal --target contact:+15551234567 --text 'hello'\n  \
-echo 'hello' | loong channels send wa-personal --target contact:+15551234567 --text -")]
+    #[command(
+        after_help = "Examples:\n  loong channels send whatsapp-personal --target contact:+15551234567 --text 'hello'\n  \
+echo 'hello' | loong channels send wa-personal --target contact:+15551234567 --text -"
+    )]
     Send(SendArgs),
     /// Receive messages and reply to them, until stopped
     #[command(after_help = "Examples:\n  loong channels serve whatsapp-personal\n  \
@@ -152,7 +158,11 @@ pub enum ReplyKind {
 
 /// `loong <channel> …`.
 #[derive(Debug, Parser)]
-#[command(name = "loong <CHANNEL>", arg_required_else_help = true, about = "A channel's own commands")]
+#[command(
+    name = "loong <CHANNEL>",
+    arg_required_else_help = true,
+    about = "A channel's own commands"
+)]
 pub struct ChannelCli {
     #[command(flatten)]
     pub global: Global,
@@ -170,9 +180,11 @@ pub enum ChannelCommand {
 #[derive(Debug, Subcommand)]
 pub enum BridgeCommand {
     /// Start the bridge, link the account when it is not linked yet, and stay
-    #[command(after_help = "The first start installs what the bridge needs, then shows a QR code to scan.\n\n\
+    #[command(
+        after_help = "The first start installs what the bridge needs, then shows a QR code to scan.\n\n\
 Examples:\n  loong whatsapp-personal bridge run\n  loong whatsapp-personal bridge run --account work\n  \
-loong whatsapp-personal bridge run --pairing-code +15551234567")]
+loong whatsapp-personal bridge run --pairing-code +15551234567"
+    )]
     Run(BridgeRunArgs),
 }
 
@@ -208,7 +220,10 @@ mod tests {
     fn every_command_shows_an_example() {
         fn look(command: &clap::Command) {
             let leaf = command.get_subcommands().next().is_none();
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             assert!(!leaf || help.contains("Example"), "{}", command.get_name());
             command.get_subcommands().for_each(look);
         }
@@ -219,14 +234,19 @@ mod tests {
     #[test]
     fn listing_is_what_channels_does_by_itself() {
         let cli = Cli::try_parse_from(["loong", "channels", "--json"]).unwrap();
-        let Command::Channels(channels) = cli.command else { panic!("{cli:?}") };
+        let Command::Channels(channels) = cli.command else {
+            panic!("{cli:?}")
+        };
         assert!(channels.command.is_none() && channels.list.json);
     }
 
     #[test]
     fn a_word_nobody_knows_is_kept_for_the_channels() {
-        let cli = Cli::try_parse_from(["loong", "pigeon-post", "bridge", "run", "--account", "a"]).unwrap();
-        let Command::Channel(words) = cli.command else { panic!("{cli:?}") };
+        let cli = Cli::try_parse_from(["loong", "pigeon-post", "bridge", "run", "--account", "a"])
+            .unwrap();
+        let Command::Channel(words) = cli.command else {
+            panic!("{cli:?}")
+        };
         let channel = ChannelCli::try_parse_from(words).unwrap();
         let ChannelCommand::Bridge(BridgeCommand::Run(run)) = channel.command;
         assert_eq!(run.account.as_deref(), Some("a"));

@@ -88,7 +88,13 @@ impl Config {
     pub fn typed_section<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Failure> {
         // Read from the text again, because a parsed value no longer knows its line.
         toml::Deserializer::parse(&self.text)
-            .and_then(|document| Section { name, kind: PhantomData }.deserialize(document))
+            .and_then(|document| {
+                Section {
+                    name,
+                    kind: PhantomData,
+                }
+                .deserialize(document)
+            })
             .map_err(|error| malformed(&self.path, &self.text, &error))
     }
 }
@@ -141,9 +147,12 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
         return Failure::operator("config_missing", format!("there is no configuration at {file}"))
             .hint("write one (README.md shows the smallest), or name it with --config or LOONG_CONFIG_PATH");
     }
-    Failure::operator("config_unreadable", format!("cannot read the configuration {file}"))
-        .because(error)
-        .hint("check that it is a UTF-8 file that you may read")
+    Failure::operator(
+        "config_unreadable",
+        format!("cannot read the configuration {file}"),
+    )
+    .because(error)
+    .hint("check that it is a UTF-8 file that you may read")
 }
 
 fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
@@ -176,14 +185,23 @@ mod tests {
     fn the_file_is_the_named_one_else_the_variables_else_the_one_at_home() {
         let home = Home::at("/home/ana/.loong", "/home/ana");
         let named = Path::new("~/a.toml");
-        assert_eq!(locate(Some(named), Some("/b.toml"), &home), Path::new("/home/ana/a.toml"));
+        assert_eq!(
+            locate(Some(named), Some("/b.toml"), &home),
+            Path::new("/home/ana/a.toml")
+        );
         assert_eq!(locate(None, Some("/b.toml"), &home), Path::new("/b.toml"));
-        assert_eq!(locate(None, Some(" "), &home), Path::new("/home/ana/.loong/config.toml"));
+        assert_eq!(
+            locate(None, Some(" "), &home),
+            Path::new("/home/ana/.loong/config.toml")
+        );
     }
 
     #[test]
     fn tables_of_others_are_left_alone_and_handed_on_as_they_are() {
-        let config = parse("[runtime_plugins]\nenabled = true\nroots = ['./p']\nsupported = []\n[pigeon]\nx = 1").unwrap();
+        let config = parse(
+            "[runtime_plugins]\nenabled = true\nroots = ['./p']\nsupported = []\n[pigeon]\nx = 1",
+        )
+        .unwrap();
         assert_eq!(config.runtime_plugins.roots, ["./p"]);
         assert_eq!(config.section("pigeon").unwrap()["x"].as_integer(), Some(1));
         assert!(config.section("other").is_none());
@@ -213,7 +231,13 @@ mod tests {
         assert!(failure.message.ends_with(":4:10"), "{failure}");
         assert!(config.typed_section::<Reply>("absent").unwrap().is_none());
         let good = parse("[reply]\nengine = 'echo'").unwrap();
-        assert_eq!(good.typed_section::<Reply>("reply").unwrap().unwrap().engine, "echo");
+        assert_eq!(
+            good.typed_section::<Reply>("reply")
+                .unwrap()
+                .unwrap()
+                .engine,
+            "echo"
+        );
     }
 
     #[test]

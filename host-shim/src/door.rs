@@ -32,7 +32,8 @@ impl BridgeAddress {
     /// # Errors
     /// It is not `http` on 127.0.0.0/8, `[::1]` or `localhost`. No name is looked up.
     pub fn parse(url: &str) -> Result<Self, AddressError> {
-        let parsed = Url::parse(url.trim()).map_err(|_ignored| AddressError::NoUrl(url.to_owned()))?;
+        let parsed =
+            Url::parse(url.trim()).map_err(|_ignored| AddressError::NoUrl(url.to_owned()))?;
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(AddressError::Credentials(redacted(&parsed)));
         }
@@ -127,7 +128,12 @@ pub trait BridgeDoor: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// There is no whole answer.
-    async fn post(&self, address: &BridgeAddress, body: String, timeout: Duration) -> Result<Answer, DoorError>;
+    async fn post(
+        &self,
+        address: &BridgeAddress,
+        body: String,
+        timeout: Duration,
+    ) -> Result<Answer, DoorError>;
 }
 
 fn redacted(url: &Url) -> String {
@@ -162,24 +168,49 @@ mod tests {
             ("file:///etc/passwd", NotHttp, "file://"),
             ("http://10.0.0.1/", NotLoopback, "http://10.0.0.1"),
             ("http://0.0.0.0/", NotLoopback, "http://0.0.0.0"),
-            ("http://localhost.example.org/", NotLoopback, "http://localhost.example.org"),
-            ("http://[::ffff:127.0.0.1]/", NotLoopback, "http://[::ffff:7f00:1]"),
-            ("http://127.0.0.1.example.org/", NotLoopback, "http://127.0.0.1.example.org"),
+            (
+                "http://localhost.example.org/",
+                NotLoopback,
+                "http://localhost.example.org",
+            ),
+            (
+                "http://[::ffff:127.0.0.1]/",
+                NotLoopback,
+                "http://[::ffff:7f00:1]",
+            ),
+            (
+                "http://127.0.0.1.example.org/",
+                NotLoopback,
+                "http://127.0.0.1.example.org",
+            ),
             ("http://ana:pw@127.0.0.1/", Credentials, "http://127.0.0.1"),
         ];
         for (text, rule, shown) in table {
-            assert_eq!(BridgeAddress::parse(text), Err(rule(shown.to_owned())), "{text}");
+            assert_eq!(
+                BridgeAddress::parse(text),
+                Err(rule(shown.to_owned())),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn the_health_address_is_below_the_endpoint() {
         for (url, health) in [
-            ("http://127.0.0.1:1/bridge", "http://127.0.0.1:1/bridge/health"),
+            (
+                "http://127.0.0.1:1/bridge",
+                "http://127.0.0.1:1/bridge/health",
+            ),
             ("http://127.0.0.1:1/", "http://127.0.0.1:1/health"),
-            ("http://127.0.0.1:1/bridge/?x=1", "http://127.0.0.1:1/bridge/health"),
+            (
+                "http://127.0.0.1:1/bridge/?x=1",
+                "http://127.0.0.1:1/bridge/health",
+            ),
         ] {
-            assert_eq!(BridgeAddress::parse(url).unwrap().health_url().as_str(), health);
+            assert_eq!(
+                BridgeAddress::parse(url).unwrap().health_url().as_str(),
+                health
+            );
         }
     }
 

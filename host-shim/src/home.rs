@@ -73,7 +73,10 @@ impl Home {
         match (loong, user) {
             (Some(root), _) if !root.is_absolute() => Err(Failure::operator(
                 "home_not_absolute",
-                format!("LOONG_HOME is `{}`, which is no absolute path", root.display()),
+                format!(
+                    "LOONG_HOME is `{}`, which is no absolute path",
+                    root.display()
+                ),
             )
             .hint("set LOONG_HOME to an absolute path, or unset it to use ~/.loong")),
             (Some(root), user) => Ok(Self {
@@ -120,7 +123,8 @@ mod tests {
 
     #[test]
     fn loong_home_goes_before_the_users_home() {
-        let home = Home::from_variables(Some("/srv/loong".into()), Some("/home/ana".into())).unwrap();
+        let home =
+            Home::from_variables(Some("/srv/loong".into()), Some("/home/ana".into())).unwrap();
         assert_eq!(home.default_config(), Path::new("/srv/loong/config.toml"));
         assert_eq!(home.expand("~/x"), Path::new("/home/ana/x"));
     }
@@ -133,7 +137,8 @@ mod tests {
 
     #[test]
     fn a_relative_or_missing_home_is_refused_with_the_way_out() {
-        let relative = Home::from_variables(Some("here".into()), Some("/home/ana".into())).unwrap_err();
+        let relative =
+            Home::from_variables(Some("here".into()), Some("/home/ana".into())).unwrap_err();
         assert_eq!(relative.code, "home_not_absolute");
         let missing = Home::from_variables(None, None).unwrap_err();
         assert_eq!(missing.code, "home_unknown");
@@ -154,6 +159,9 @@ mod tests {
         fs::create_dir(&run).unwrap();
         fs::set_permissions(&run, fs::Permissions::from_mode(0o755)).unwrap();
         Home::at(folder.path(), folder.path()).run_dir().unwrap();
-        assert_eq!(fs::metadata(&run).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            fs::metadata(&run).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
     }
 }

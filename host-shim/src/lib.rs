@@ -4,6 +4,7 @@
 
 pub mod backoff;
 pub mod bridge;
+pub mod catalog;
 pub mod cli;
 pub mod commands;
 pub mod component;

@@ -21,8 +21,14 @@ impl Output {
     /// The process's own stdout and stderr.
     pub fn standard() -> Self {
         Self {
-            data: Arc::new(Stream::new(Box::new(io::stdout()), io::stdout().is_terminal())),
-            words: Arc::new(Stream::new(Box::new(io::stderr()), io::stderr().is_terminal())),
+            data: Arc::new(Stream::new(
+                Box::new(io::stdout()),
+                io::stdout().is_terminal(),
+            )),
+            words: Arc::new(Stream::new(
+                Box::new(io::stderr()),
+                io::stderr().is_terminal(),
+            )),
         }
     }
 
@@ -49,8 +55,9 @@ impl Output {
     /// # Errors
     /// A value that JSON cannot hold: a fault of ours.
     pub fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
-        let text = serde_json::to_string_pretty(value)
-            .map_err(|error| Failure::fault("json", "cannot write the result as JSON").because(error))?;
+        let text = serde_json::to_string_pretty(value).map_err(|error| {
+            Failure::fault("json", "cannot write the result as JSON").because(error)
+        })?;
         self.data(&text);
         Ok(())
     }
@@ -70,8 +77,11 @@ impl Output {
         self.words.write(&format!("warning: {line}\n"));
     }
 
-    /// Why the command failed; said once, by `main`.
+    /// Why the command failed; said once, by `main`. A failure without words has been explained.
     pub fn failure(&self, failure: &Failure) {
+        if failure.message.is_empty() {
+            return;
+        }
         self.words.write(&format!("error: {failure}\n"));
         if let Some(hint) = &failure.hint {
             self.hint(hint);
@@ -138,7 +148,11 @@ mod stream {
             let mut guard = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
             let Some(writer) = guard.as_mut() else { return };
             // Nobody is left to be told about a broken stdout or stderr.
-            if writer.write_all(text.as_bytes()).and_then(|()| writer.flush()).is_err() {
+            if writer
+                .write_all(text.as_bytes())
+                .and_then(|()| writer.flush())
+                .is_err()
+            {
                 *guard = None;
             }
         }
@@ -194,9 +208,16 @@ pub(crate) mod tests {
         let (data, words) = (Kept::default(), Kept::default());
         let output = Output::to(Box::new(data.clone()), Box::new(words.clone()));
         output.data("fact");
-        output.failure(&Failure::operator("x", "no bridge").because("nobody listens").hint("start it"));
+        output.failure(
+            &Failure::operator("x", "no bridge")
+                .because("nobody listens")
+                .hint("start it"),
+        );
         assert_eq!(data.text(), "fact\n");
-        assert_eq!(words.text(), "error: no bridge: nobody listens\nhint: start it\n");
+        assert_eq!(
+            words.text(),
+            "error: no bridge: nobody listens\nhint: start it\n"
+        );
     }
 
     #[test]

@@ -4,6 +4,9 @@ pub mod bridge_run;
 pub mod channels_list;
 pub mod channels_resolve;
 pub mod channels_send;
+mod dispatch;
 pub mod doctor;
 pub mod opened;
 pub mod serve;
+
+pub use dispatch::{dispatch, explain};

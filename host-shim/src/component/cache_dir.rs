@@ -34,7 +34,9 @@ pub fn trusted(folder: &Path) -> Result<PathBuf, Untrusted> {
         }
     }
     private_dir(folder).map_err(|failure| Untrusted::Unusable(failure.to_string()))?;
-    let real = folder.canonicalize().map_err(|error| unusable(folder, &error))?;
+    let real = folder
+        .canonicalize()
+        .map_err(|error| unusable(folder, &error))?;
     for parent in real.ancestors() {
         let metadata = fs::metadata(parent).map_err(|error| unusable(parent, &error))?;
         if metadata.uid() != user && metadata.uid() != 0 {
@@ -69,7 +71,10 @@ mod tests {
     fn a_missing_folder_is_made_for_the_owner_only() {
         let home = tempfile::tempdir().unwrap();
         let cache = trusted(&home.path().join("cache")).unwrap();
-        assert_eq!(fs::metadata(cache).unwrap().permissions().mode() & 0o777, 0o700);
+        assert_eq!(
+            fs::metadata(cache).unwrap().permissions().mode() & 0o777,
+            0o700
+        );
     }
 
     #[test]
@@ -79,7 +84,11 @@ mod tests {
         fs::create_dir(&cache).unwrap();
         mode(&cache, 0o777);
         assert_eq!(trusted(&cache), Err(Untrusted::Writable(cache.clone())));
-        assert_eq!(fs::metadata(&cache).unwrap().permissions().mode() & 0o777, 0o777, "left as it was");
+        assert_eq!(
+            fs::metadata(&cache).unwrap().permissions().mode() & 0o777,
+            0o777,
+            "left as it was"
+        );
     }
 
     #[test]
@@ -89,7 +98,10 @@ mod tests {
         fs::create_dir(&parent).unwrap();
         mode(&parent, 0o777);
         let real = parent.canonicalize().unwrap();
-        assert_eq!(trusted(&parent.join("cache")), Err(Untrusted::Writable(real)));
+        assert_eq!(
+            trusted(&parent.join("cache")),
+            Err(Untrusted::Writable(real))
+        );
         mode(&parent, 0o1777);
         assert!(trusted(&parent.join("cache")).is_ok());
     }

@@ -18,7 +18,13 @@ pub struct CallSite {
 
 impl fmt::Display for CallSite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "plugin {} {}, call {}", self.plugin_id, self.version, self.call.name())
+        write!(
+            f,
+            "plugin {} {}, call {}",
+            self.plugin_id,
+            self.version,
+            self.call.name()
+        )
     }
 }
 
@@ -50,35 +56,44 @@ impl Call {
 pub enum CallError {
     /// The guest said no, in words for the operator.
     #[error("{}", error.message)]
-    Refused { at: CallSite, error: ChannelError },
+    Refused {
+        at: Box<CallSite>,
+        error: ChannelError,
+    },
     /// The call as a whole took too long.
     #[error("{at} was stopped: it took longer than {} s", after.as_secs_f32())]
-    Deadline { at: CallSite, after: Duration },
+    Deadline { at: Box<CallSite>, after: Duration },
     /// The guest's own work took too long.
     #[error("{at} was stopped: it computed without end (fuel limit {limit})")]
-    Fuel { at: CallSite, limit: u64 },
+    Fuel { at: Box<CallSite>, limit: u64 },
     /// The guest wanted more memory than it may have.
     #[error("{at} was stopped: it asked for more memory than {} MiB", limit >> 20)]
-    Memory { at: CallSite, limit: usize },
+    Memory { at: Box<CallSite>, limit: usize },
     /// The guest called the host too often.
     #[error("{at} was stopped: it called the host more than {limit} times")]
-    HostCalls { at: CallSite, limit: u32 },
+    HostCalls { at: Box<CallSite>, limit: u32 },
     /// The guest gave the host more bytes than it may.
     #[error("{at} was stopped: it handed the host more than {limit} bytes")]
-    Bytes { at: CallSite, limit: usize },
+    Bytes { at: Box<CallSite>, limit: usize },
     /// The guest broke down.
     #[error("{at} broke down: {reason}")]
-    Trapped { at: CallSite, reason: String },
+    Trapped { at: Box<CallSite>, reason: String },
     /// The guest answered with something that is no answer to this call.
     #[error("{at} broke the contract: {reason}")]
-    Contract { at: CallSite, reason: String },
+    Contract { at: Box<CallSite>, reason: String },
     /// The guest's report names something that neither configuration nor environment holds.
-    #[error("{at} is not believed: it reports {field} `{value}`, which neither the configuration nor a variable it names holds")]
-    Distrusted { at: CallSite, field: &'static str, value: String },
+    #[error(
+        "{at} is not believed: it reports {field} `{value}`, which neither the configuration nor a variable it names holds"
+    )]
+    Distrusted {
+        at: Box<CallSite>,
+        field: &'static str,
+        value: String,
+    },
     /// The account's bridge address is none; the guest was not run.
     #[error("the bridge address cannot be used: {source}")]
     Address {
-        at: CallSite,
+        at: Box<CallSite>,
         #[source]
         source: AddressError,
     },
@@ -90,7 +105,10 @@ impl CallError {
         match self {
             Self::Refused { error, .. } => match error.kind {
                 ErrorKind::BridgeUnreachable | ErrorKind::BridgeUnavailable => true,
-                ErrorKind::InvalidInput | ErrorKind::Refused | ErrorKind::BridgeRefused | ErrorKind::Protocol => false,
+                ErrorKind::InvalidInput
+                | ErrorKind::Refused
+                | ErrorKind::BridgeRefused
+                | ErrorKind::Protocol => false,
             },
             Self::Deadline { .. } => true,
             Self::Fuel { .. }
@@ -155,9 +173,9 @@ impl From<CallError> for Failure {
             | CallError::HostCalls { .. }
             | CallError::Bytes { .. }
             | CallError::Trapped { .. }
-            | CallError::Contract { .. } => {
-                Self::fault(code, message).hint("report this to the plugin's maintainer; `loong doctor` shows which file it is")
-            }
+            | CallError::Contract { .. } => Self::fault(code, message).hint(
+                "report this to the plugin's maintainer; `loong doctor` shows which file it is",
+            ),
         }
     }
 }
@@ -180,12 +198,12 @@ mod tests {
     use super::*;
     use crate::error::ExitCode;
 
-    fn site() -> CallSite {
-        CallSite {
+    fn site() -> Box<CallSite> {
+        Box::new(CallSite {
             plugin_id: "pigeon".into(),
             version: "1.2.3".into(),
             call: Call::Settle,
-        }
+        })
     }
 
     fn refusal(kind: ErrorKind) -> CallError {
@@ -213,20 +231,44 @@ mod tests {
         for (kind, retryable) in table {
             assert_eq!(refusal(kind).is_retryable(), retryable, "{kind:?}");
         }
-        assert!(CallError::Deadline { at: site(), after: Duration::from_secs(1) }.is_retryable());
-        assert!(!CallError::Trapped { at: site(), reason: String::new() }.is_retryable());
+        assert!(
+            CallError::Deadline {
+                at: site(),
+                after: Duration::from_secs(1)
+            }
+            .is_retryable()
+        );
+        assert!(
+            !CallError::Trapped {
+                at: site(),
+                reason: String::new()
+            }
+            .is_retryable()
+        );
     }
 
     #[test]
     fn a_broken_guest_is_named_with_plugin_version_and_call() {
-        let error = CallError::Trapped { at: site(), reason: "unreachable".into() };
-        assert_eq!(error.to_string(), "plugin pigeon 1.2.3, call serve-step settle broke down: unreachable");
+        let error = CallError::Trapped {
+            at: site(),
+            reason: "unreachable".into(),
+        };
+        assert_eq!(
+            error.to_string(),
+            "plugin pigeon 1.2.3, call serve-step settle broke down: unreachable"
+        );
         assert_eq!(Failure::from(error).exit, ExitCode::Fault);
     }
 
     #[test]
     fn words_that_are_wrong_are_wrong_usage_and_the_rest_is_for_the_operator() {
-        assert_eq!(Failure::from(refusal(ErrorKind::InvalidInput)).exit, ExitCode::Usage);
-        assert_eq!(Failure::from(refusal(ErrorKind::BridgeUnreachable)).exit, ExitCode::Operator);
+        assert_eq!(
+            Failure::from(refusal(ErrorKind::InvalidInput)).exit,
+            ExitCode::Usage
+        );
+        assert_eq!(
+            Failure::from(refusal(ErrorKind::BridgeUnreachable)).exit,
+            ExitCode::Operator
+        );
     }
 }

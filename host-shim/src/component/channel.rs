@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 use wasmtime::{Store, Trap};
 
 use super::bindings::{
-    Account, ChannelError, ChannelPlugin, ChannelPluginPre, ConfigDocument, OutboundMessage, Receipt, Report, Step,
-    StepOutcome,
+    Account, ChannelError, ChannelPlugin, ChannelPluginPre, ConfigDocument, OutboundMessage,
+    Receipt, Report, Step, StepOutcome,
 };
 use super::call_error::{Call, CallError, CallSite};
 use super::engine::{LoadError, Sandbox, words};
@@ -25,6 +25,8 @@ pub struct Identity {
     pub version: String,
     /// Environment variables the manifest declares, which the guest may look up.
     pub variable_names: Vec<String>,
+    /// SHA-256 the component must have, in hex; none leaves it unpinned.
+    pub component_sha256: Option<String>,
 }
 
 /// A loaded channel. Cheap to clone; calls may run side by side, up to the limit.
@@ -53,8 +55,12 @@ impl Channel {
         door: Arc<dyn BridgeDoor>,
         variables: Variables,
     ) -> Result<Self, LoadError> {
-        let (compiler, file) = (sandbox.clone(), path.to_path_buf());
-        let guest = tokio::task::spawn_blocking(move || compiler.load(&file))
+        let (compiler, file, digest) = (
+            sandbox.clone(),
+            path.to_path_buf(),
+            identity.component_sha256.clone(),
+        );
+        let guest = tokio::task::spawn_blocking(move || compiler.load(&file, digest.as_deref()))
             .await
             .map_err(|error| LoadError::NoComponent(error.to_string()))??;
         Ok(Self(Arc::new(Inner {
@@ -89,7 +95,10 @@ impl Channel {
         let deadline = inner.sandbox.limits().deadlines.validate_config;
         let report = inner
             .call(&at, reach, deadline, async |guest, store| {
-                guest.loong_channel_channel().call_validate_config(store, &document).await
+                guest
+                    .loong_channel_channel()
+                    .call_validate_config(store, &document)
+                    .await
             })
             .await?;
         match written.first_invented(&report, &inner.variables) {
@@ -103,14 +112,21 @@ impl Channel {
     /// # Errors
     /// `Refused`: the guest said no. `Address`: the guest was not run. Else it was stopped or
     /// broke down.
-    pub async fn send(&self, account: &Account, message: OutboundMessage) -> Result<Receipt, CallError> {
+    pub async fn send(
+        &self,
+        account: &Account,
+        message: OutboundMessage,
+    ) -> Result<Receipt, CallError> {
         let inner = &self.0;
         let at = inner.site(Call::Send);
         let reach = inner.reach_of(&at, account)?;
         let deadline = inner.sandbox.limits().deadlines.send;
         inner
             .call(&at, reach, deadline, async |guest, store| {
-                guest.loong_channel_channel().call_send(store, account, &message).await
+                guest
+                    .loong_channel_channel()
+                    .call_send(store, account, &message)
+                    .await
             })
             .await?
             .map_err(|error| refused(at, error))
@@ -120,7 +136,11 @@ impl Channel {
     ///
     /// # Errors
     /// As [`Channel::send`].
-    pub async fn serve_step(&self, account: &Account, step: Step) -> Result<StepOutcome, CallError> {
+    pub async fn serve_step(
+        &self,
+        account: &Account,
+        step: Step,
+    ) -> Result<StepOutcome, CallError> {
         let inner = &self.0;
         let deadlines = inner.sandbox.limits().deadlines;
         let (call, deadline) = match &step {
@@ -135,7 +155,10 @@ impl Channel {
         let reach = inner.reach_of(&at, account)?;
         let outcome = inner
             .call(&at, reach, deadline, async |guest, store| {
-                guest.loong_channel_channel().call_serve_step(store, account, &step).await
+                guest
+                    .loong_channel_channel()
+                    .call_serve_step(store, account, &step)
+                    .await
             })
             .await?
             .map_err(|error| refused(at.clone(), error))?;
@@ -163,12 +186,12 @@ impl std::fmt::Debug for Channel {
 }
 
 impl Inner {
-    fn site(&self, call: Call) -> CallSite {
-        CallSite {
+    fn site(&self, call: Call) -> Box<CallSite> {
+        Box::new(CallSite {
             plugin_id: self.identity.plugin_id.clone(),
             version: self.identity.version.clone(),
             call,
-        }
+        })
     }
 
     fn reach(&self, account: String, address: Option<BridgeAddress>) -> Reach {
@@ -189,7 +212,10 @@ impl Inner {
             .as_deref()
             .map(BridgeAddress::parse)
             .transpose()
-            .map_err(|source| CallError::Address { at: at.clone(), source })?;
+            .map_err(|source| CallError::Address {
+                at: Box::new(at.clone()),
+                source,
+            })?;
         Ok(self.reach(account.configured_id.clone(), address))
     }
 
@@ -210,24 +236,45 @@ impl Inner {
         };
         match tokio::time::timeout(deadline, run).await {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(self.stopped(at.clone(), &error)),
-            Err(_elapsed) => Err(CallError::Deadline { at: at.clone(), after: deadline }),
+            Ok(Err(error)) => Err(self.stopped(Box::new(at.clone()), &error)),
+            Err(_elapsed) => Err(CallError::Deadline {
+                at: Box::new(at.clone()),
+                after: deadline,
+            }),
         }
     }
 
-    fn stopped(&self, at: CallSite, error: &wasmtime::Error) -> CallError {
+    fn stopped(&self, at: Box<CallSite>, error: &wasmtime::Error) -> CallError {
         let limits = self.sandbox.limits();
         match (error.downcast_ref::<Stop>(), error.downcast_ref::<Trap>()) {
-            (Some(Stop::Memory), _) => CallError::Memory { at, limit: limits.memory },
-            (Some(Stop::HostCalls), _) => CallError::HostCalls { at, limit: limits.host_calls },
-            (Some(Stop::Bytes), _) => CallError::Bytes { at, limit: limits.bytes },
-            (None, Some(Trap::OutOfFuel)) => CallError::Fuel { at, limit: limits.fuel },
-            (None, Some(trap)) => CallError::Trapped { at, reason: trap.to_string() },
-            (None, None) => CallError::Trapped { at, reason: words(error) },
+            (Some(Stop::Memory), _) => CallError::Memory {
+                at,
+                limit: limits.memory,
+            },
+            (Some(Stop::HostCalls), _) => CallError::HostCalls {
+                at,
+                limit: limits.host_calls,
+            },
+            (Some(Stop::Bytes), _) => CallError::Bytes {
+                at,
+                limit: limits.bytes,
+            },
+            (None, Some(Trap::OutOfFuel)) => CallError::Fuel {
+                at,
+                limit: limits.fuel,
+            },
+            (None, Some(trap)) => CallError::Trapped {
+                at,
+                reason: trap.to_string(),
+            },
+            (None, None) => CallError::Trapped {
+                at,
+                reason: words(error),
+            },
         }
     }
 }
 
-fn refused(at: CallSite, error: ChannelError) -> CallError {
+fn refused(at: Box<CallSite>, error: ChannelError) -> CallError {
     CallError::Refused { at, error }
 }

@@ -67,13 +67,41 @@ mod tests {
     fn a_component_fits_or_is_refused_by_the_name_that_does_not() {
         let channel = "loong:channel/channel@0.1.0";
         let table: [(&[&str], &[&str], &str); 7] = [
-            (&["loong:channel/bridge@0.1.0", "loong:channel/types@0.1.0", "wasi:io/poll@0.2.6"], &[channel], "fits"),
+            (
+                &[
+                    "loong:channel/bridge@0.1.0",
+                    "loong:channel/types@0.1.0",
+                    "wasi:io/poll@0.2.6",
+                ],
+                &[channel],
+                "fits",
+            ),
             (&[], &[channel], "fits"),
-            (&["loong:channel/bridge@0.2.0"], &[channel], "built for loong:channel@0.2.0, this host speaks 0.1.0"),
-            (&[], &["loong:channel/channel@0.3.0"], "built for loong:channel@0.3.0, this host speaks 0.1.0"),
-            (&["loong:channel/shell@0.1.0"], &[channel], "it wants `loong:channel/shell@0.1.0`, which this host gives to nobody"),
-            (&["acme:shell/run@1.0.0"], &[channel], "it wants `acme:shell/run@1.0.0`, which this host gives to nobody"),
-            (&[], &["wasi:cli/run@0.2.0"], "it is no channel: it does not export loong:channel/channel@0.1.0"),
+            (
+                &["loong:channel/bridge@0.2.0"],
+                &[channel],
+                "built for loong:channel@0.2.0, this host speaks 0.1.0",
+            ),
+            (
+                &[],
+                &["loong:channel/channel@0.3.0"],
+                "built for loong:channel@0.3.0, this host speaks 0.1.0",
+            ),
+            (
+                &["loong:channel/shell@0.1.0"],
+                &[channel],
+                "it wants `loong:channel/shell@0.1.0`, which this host gives to nobody",
+            ),
+            (
+                &["acme:shell/run@1.0.0"],
+                &[channel],
+                "it wants `acme:shell/run@1.0.0`, which this host gives to nobody",
+            ),
+            (
+                &[],
+                &["wasi:cli/run@0.2.0"],
+                "it is no channel: it does not export loong:channel/channel@0.1.0",
+            ),
         ];
         for (imports, exports, expected) in table {
             assert_eq!(verdict(imports, exports), expected);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{Cache, CacheConfig, Config, Engine, Store};
 
@@ -52,13 +53,19 @@ pub enum LoadError {
         #[source]
         source: std::io::Error,
     },
+    #[error("it is not the file its manifest pins: its SHA-256 is {found}, not {pinned}")]
+    OtherDigest { pinned: String, found: String },
     #[error("it is no WebAssembly component: {0}")]
     NoComponent(String),
     #[error("built for loong:channel@{built_for}, this host speaks {version}", version = contract::VERSION)]
     OtherVersion { built_for: String },
     #[error("it wants `{0}`, which this host gives to nobody")]
     ForeignImport(String),
-    #[error("it is no channel: it does not export {}/channel@{}", contract::PACKAGE, contract::VERSION)]
+    #[error(
+        "it is no channel: it does not export {}/channel@{}",
+        contract::PACKAGE,
+        contract::VERSION
+    )]
     NoChannel,
     #[error("its imports or exports do not have the contract's types: {0}")]
     Mismatch(String),
@@ -98,7 +105,8 @@ impl Sandbox {
         let engine = Engine::new(&config).map_err(fault)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(fault)?;
-        ChannelPlugin::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state).map_err(fault)?;
+        ChannelPlugin::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)
+            .map_err(fault)?;
         Ok(Self {
             engine,
             linker: Arc::new(linker),
@@ -123,12 +131,26 @@ impl Sandbox {
     /// take a second of processor time: not for an async thread.
     ///
     /// # Errors
-    /// It cannot be read, is no component, or does not fit this host.
-    pub fn load(&self, path: &Path) -> Result<ChannelPluginPre<State>, LoadError> {
+    /// It cannot be read, is not what `digest` (SHA-256, hex) says, is no component, or does not
+    /// fit this host.
+    pub fn load(
+        &self,
+        path: &Path,
+        digest: Option<&str>,
+    ) -> Result<ChannelPluginPre<State>, LoadError> {
         let bytes = std::fs::read(path).map_err(|source| LoadError::Unreadable {
             path: path.to_path_buf(),
             source,
         })?;
+        if let Some(pinned) = digest {
+            let found = hex::encode(Sha256::digest(&bytes));
+            if !found.eq_ignore_ascii_case(pinned) {
+                return Err(LoadError::OtherDigest {
+                    pinned: pinned.to_owned(),
+                    found,
+                });
+            }
+        }
         self.compile(&bytes)
     }
 
@@ -137,8 +159,8 @@ impl Sandbox {
     /// # Errors
     /// It is no component, or does not fit this host.
     pub fn compile(&self, bytes: &[u8]) -> Result<ChannelPluginPre<State>, LoadError> {
-        let component =
-            Component::from_binary(&self.engine, bytes).map_err(|error| LoadError::NoComponent(words(&error)))?;
+        let component = Component::from_binary(&self.engine, bytes)
+            .map_err(|error| LoadError::NoComponent(words(&error)))?;
         let shape = component.component_type();
         contract::check(
             shape.imports(&self.engine).map(|(name, _)| name),
@@ -164,7 +186,9 @@ impl Sandbox {
 
 impl std::fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sandbox").field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Sandbox")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
     }
 }
 
@@ -184,5 +208,9 @@ fn fault(error: wasmtime::Error) -> EngineError {
 /// A wasmtime error in one line.
 pub(super) fn words(error: &wasmtime::Error) -> String {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    causes.join(": ").split_whitespace().collect::<Vec<_>>().join(" ")
+    causes
+        .join(": ")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -22,7 +22,9 @@ impl bridge::Host for State {
     ) -> Result<std::result::Result<bridge::Response, bridge::TransportError>> {
         self.count(body.len())?;
         let Some(address) = &self.reach.address else {
-            return Ok(Err(bridge::TransportError::Refused("no bridge is pinned for this call".into())));
+            return Ok(Err(bridge::TransportError::Refused(
+                "no bridge is pinned for this call".into(),
+            )));
         };
         let timeout = Duration::from_millis(timeout.into()).min(LONGEST_WAIT);
         Ok(match self.reach.door.post(address, body, timeout).await {
@@ -56,10 +58,18 @@ impl log::Host for State {
         let account = self.reach.account.as_str();
         let message = cleaned(&message);
         match level {
-            log::Level::Debug => tracing::debug!(target: "loong::guest", plugin, account, "{message}"),
-            log::Level::Info => tracing::info!(target: "loong::guest", plugin, account, "{message}"),
-            log::Level::Warn => tracing::warn!(target: "loong::guest", plugin, account, "{message}"),
-            log::Level::Error => tracing::error!(target: "loong::guest", plugin, account, "{message}"),
+            log::Level::Debug => {
+                tracing::debug!(target: "loong::guest", plugin, account, "{message}")
+            }
+            log::Level::Info => {
+                tracing::info!(target: "loong::guest", plugin, account, "{message}")
+            }
+            log::Level::Warn => {
+                tracing::warn!(target: "loong::guest", plugin, account, "{message}")
+            }
+            log::Level::Error => {
+                tracing::error!(target: "loong::guest", plugin, account, "{message}")
+            }
         }
         Ok(())
     }
@@ -72,7 +82,13 @@ fn cleaned(message: &str) -> String {
     let mut kept: String = message
         .chars()
         .take(LOG_LINE)
-        .map(|c| if c.is_control() || is_direction(c) { ' ' } else { c })
+        .map(|c| {
+            if c.is_control() || is_direction(c) {
+                ' '
+            } else {
+                c
+            }
+        })
         .collect();
     if message.chars().nth(LOG_LINE).is_some() {
         kept.push('…');
@@ -91,7 +107,10 @@ mod tests {
 
     #[test]
     fn a_log_line_stays_one_line_without_control_characters() {
-        assert_eq!(cleaned("a\nb\u{1b}[31mc\u{202e}d\u{2028}e"), "a b [31mc d e");
+        assert_eq!(
+            cleaned("a\nb\u{1b}[31mc\u{202e}d\u{2028}e"),
+            "a b [31mc d e"
+        );
     }
 
     #[test]

@@ -28,14 +28,18 @@ pub struct Reach {
 
 /// Where the values of environment variables come from.
 #[derive(Clone)]
-pub struct Variables(Arc<dyn Fn(&str) -> Option<String> + Send + Sync>);
+pub struct Variables(Arc<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl Variables {
     /// The process's own environment.
     pub fn of_the_process() -> Self {
         Self(Arc::new(|name| {
             // `var` panics on no name, only answers with an error on an odd one; `=` and NUL are odd.
-            (!name.is_empty()).then(|| std::env::var(name).ok()).flatten()
+            (!name.is_empty())
+                .then(|| std::env::var(name).ok())
+                .flatten()
         }))
     }
 
@@ -43,7 +47,10 @@ impl Variables {
     pub fn fixed<const N: usize>(pairs: [(&str, &str); N]) -> Self {
         let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self(Arc::new(move |name| {
-            pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+            pairs
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, value)| value.clone())
         }))
     }
 
@@ -114,7 +121,9 @@ impl WasiView for State {
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("State").field("reach", &self.reach).finish_non_exhaustive()
+        f.debug_struct("State")
+            .field("reach", &self.reach)
+            .finish_non_exhaustive()
     }
 }
 
@@ -138,7 +147,12 @@ impl Ceiling {
 }
 
 impl ResourceLimiter for Ceiling {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         if self.limits.memory_growing(current, desired, maximum)? {
             Ok(true)
         } else {
@@ -147,7 +161,12 @@ impl ResourceLimiter for Ceiling {
         }
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         if self.limits.table_growing(current, desired, maximum)? {
             Ok(true)
         } else {

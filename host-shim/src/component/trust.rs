@@ -32,16 +32,27 @@ impl Written {
     }
 
     /// The first field of `report` that nobody wrote, with its value.
-    pub fn first_invented(&self, report: &Report, variables: &Variables) -> Option<(&'static str, String)> {
+    pub fn first_invented(
+        &self,
+        report: &Report,
+        variables: &Variables,
+    ) -> Option<(&'static str, String)> {
         let mut allowed: BTreeSet<&str> = self.strings.iter().map(|text| text.trim()).collect();
-        let values: Vec<String> = self.variable_names.iter().filter_map(|name| variables.get(name)).collect();
+        let values: Vec<String> = self
+            .variable_names
+            .iter()
+            .filter_map(|name| variables.get(name))
+            .collect();
         allowed.extend(values.iter().map(|value| value.trim()));
         report
             .accounts
             .iter()
             .flat_map(|entry| {
                 let account = &entry.account;
-                [("bridge_url", &account.bridge_url), ("auth_dir", &account.auth_dir)]
+                [
+                    ("bridge_url", &account.bridge_url),
+                    ("auth_dir", &account.auth_dir),
+                ]
             })
             .find_map(|(field, value)| {
                 let value = value.as_deref()?;
@@ -58,7 +69,9 @@ impl Written {
                 self.strings.insert(text.clone());
             }
             Value::Array(items) => items.iter().for_each(|item| self.collect(None, item)),
-            Value::Object(fields) => fields.iter().for_each(|(key, value)| self.collect(Some(key), value)),
+            Value::Object(fields) => fields
+                .iter()
+                .for_each(|(key, value)| self.collect(Some(key), value)),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
@@ -114,7 +127,10 @@ mod tests {
             (Some("http://127.0.0.1:2/"), Some("/from/manifest")),
             (None, None),
         ] {
-            assert_eq!(written.first_invented(&report(url, dir), &variables()), None);
+            assert_eq!(
+                written.first_invented(&report(url, dir), &variables()),
+                None
+            );
         }
     }
 
@@ -131,6 +147,9 @@ mod tests {
             written.first_invented(&report(None, Some("/etc")), &variables()),
             Some(("auth_dir", "/etc".to_owned()))
         );
-        assert!(!written.variable_names().contains("SECRET"), "only *_env keys name variables");
+        assert!(
+            !written.variable_names().contains("SECRET"),
+            "only *_env keys name variables"
+        );
     }
 }

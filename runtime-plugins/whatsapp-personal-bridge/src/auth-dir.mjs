@@ -1,0 +1,167 @@
+// @ts-check
+/**
+ * The directory of one login: that it exists, is private, and has one bridge. No SQL here, and
+ * nothing of what the files in it mean.
+ */
+
+import fs from "node:fs";
+import path from "node:path";
+import { FatalError } from "./errors.mjs";
+
+const PRIVATE_DIR = 0o700;
+const PRIVATE_FILE = 0o600;
+const OTHERS = 0o077;
+const LOCK = "bridge.lock";
+
+/**
+ * @param {string} dir
+ * @throws {FatalError} `auth_dir_unusable`, `auth_dir_not_private`
+ */
+export function prepareAuthDir(dir) {
+  // Whatever this process creates from here on (the database's helper files too) is private.
+  process.umask(OTHERS);
+  try {
+    fs.mkdirSync(dir, { recursive: true, mode: PRIVATE_DIR });
+    fs.accessSync(dir, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
+  } catch (error) {
+    throw new FatalError(
+      "auth_dir_unusable",
+      `the auth dir ${dir} cannot be used (${codeOf(error)})`,
+      "name a directory that you may write to, with --auth-dir or auth_dir",
+    );
+  }
+  const mode = fs.statSync(dir).mode & 0o777;
+  if (process.platform !== "win32" && (mode & OTHERS) !== 0) {
+    throw new FatalError(
+      "auth_dir_not_private",
+      `the auth dir ${dir} can be reached by other users (mode ${mode.toString(8)}), and it holds the keys of the account`,
+      `run: chmod 700 '${dir.replaceAll("'", "'\\''")}'`,
+    );
+  }
+}
+
+/** @param {string} file takes away what others may do with it, if it exists */
+export function makePrivate(file) {
+  if (process.platform !== "win32" && fs.existsSync(file)) fs.chmodSync(file, PRIVATE_FILE);
+}
+
+/**
+ * Takes the one lock of the directory. A lock whose process is gone, or whose number now belongs
+ * to a younger process, is taken over.
+ * @param {string} dir
+ * @returns {() => void} gives it back
+ * @throws {FatalError} `store_locked`
+ */
+export function lockAuthDir(dir) {
+  const file = path.join(dir, LOCK);
+  const mine = JSON.stringify({ pid: process.pid, started: startTime(process.pid) });
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    if (createLock(file, mine)) return () => releaseLock(file, mine);
+    const found = read(file);
+    const owner = ownerOf(found);
+    if (owner !== null) {
+      throw new FatalError(
+        "store_locked",
+        `another bridge (process ${owner}) uses the auth dir ${dir}`,
+        "stop that bridge first, or give this one an auth dir of its own",
+      );
+    }
+    setStaleAside(file, found);
+  }
+  throw new FatalError("store_locked", `the lock ${file} changes hands without end`, "see which bridges are starting, and start one");
+}
+
+/**
+ * @param {string} file
+ * @param {string} content
+ */
+function createLock(file, content) {
+  // Written beside and linked into place: a lock is never seen half written.
+  const draft = `${file}.${process.pid}`;
+  fs.writeFileSync(draft, content, { mode: PRIVATE_FILE });
+  try {
+    fs.linkSync(draft, file);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw new FatalError("auth_dir_unusable", `the lock ${file} cannot be written (${codeOf(error)})`, "check the directory");
+  } finally {
+    fs.rmSync(draft, { force: true });
+  }
+}
+
+/**
+ * @param {string} file
+ * @param {string} stale what was read; anything else has come in between and is put back
+ */
+function setStaleAside(file, stale) {
+  const aside = `${file}.stale.${process.pid}`;
+  try {
+    fs.renameSync(file, aside);
+    if (read(aside) !== stale) fs.linkSync(aside, file);
+  } catch {
+    // Somebody else was faster; the next attempt sees what they made of it.
+  }
+  fs.rmSync(aside, { force: true });
+}
+
+/**
+ * @param {string} file
+ * @param {string} mine
+ */
+function releaseLock(file, mine) {
+  if (read(file) === mine) fs.rmSync(file, { force: true });
+}
+
+/**
+ * @param {string} content of a lock
+ * @returns {number | null} the living process that holds it
+ */
+function ownerOf(content) {
+  const lock = parseLock(content);
+  if (lock === null || lock.pid === process.pid) return null;
+  try {
+    process.kill(lock.pid, 0);
+  } catch (error) {
+    if (codeOf(error) !== "EPERM") return null;
+  }
+  const now = startTime(lock.pid);
+  return now !== null && lock.started !== null && now !== lock.started ? null : lock.pid;
+}
+
+/**
+ * @param {string} content
+ * @returns {{ pid: number, started: string | null } | null}
+ */
+function parseLock(content) {
+  try {
+    const { pid, started } = JSON.parse(content);
+    return Number.isSafeInteger(pid) && pid > 0 ? { pid, started: typeof started === "string" ? started : null } : null;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {number} pid
+ * @returns {string | null} when the process started, in ticks since boot; null where /proc is absent
+ */
+function startTime(pid) {
+  const stat = read(`/proc/${pid}/stat`);
+  // The name in parentheses may hold spaces; the start time is the 20th field after it.
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+}
+
+/** @param {string} file */
+function read(file) {
+  try {
+    return fs.readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** @param {unknown} error */
+function codeOf(error) {
+  return error instanceof Error && "code" in error ? String(error.code) : "unknown";
+}

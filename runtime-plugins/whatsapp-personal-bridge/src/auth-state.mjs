@@ -1,0 +1,124 @@
+// @ts-check
+/**
+ * Baileys' credentials and Signal keys over the store: one `keys.set` is one transaction. No
+ * cache, because a cache answers what never reached the disk. Imports Baileys, so it may be
+ * loaded only after the silence.
+ */
+
+import { BufferJSON, initAuthCreds, proto } from "@whiskeysockets/baileys";
+
+/**
+ * @typedef {import("@whiskeysockets/baileys").AuthenticationCreds} Creds
+ * @typedef {import("@whiskeysockets/baileys").SignalDataTypeMap} KeyTypes
+ * @typedef {{ state: import("@whiskeysockets/baileys").AuthenticationState, save: () => void }} Auth
+ */
+
+/**
+ * @param {import("./store.mjs").Store} store
+ * @param {(error: unknown) => never} die a store that fails ends the process before Baileys can
+ * answer WhatsApp as if the keys were kept
+ * @returns {Auth}
+ * @throws {import("./errors.mjs").FatalError} `store_damaged`
+ */
+export function loadAuth(store, die) {
+  const login = store.currentLogin();
+  const creds = login ? decodeCreds(login.creds, store) : initAuthCreds();
+  const id = login ? login.id : store.addLogin(encode(creds));
+  return {
+    save: () => guarded(die, () => store.saveCreds(id, encode(creds))),
+    state: {
+      creds,
+      keys: {
+        get: (type, ids) =>
+          guarded(die, () => {
+            /** @type {{ [id: string]: any }} */
+            const found = {};
+            for (const each of ids) {
+              const value = store.key(id, type, each);
+              if (value !== null) found[each] = decodeKey(type, value);
+            }
+            return found;
+          }),
+        set: (data) => guarded(die, () => store.changeKeys(id, encodeKeys(data))),
+      },
+    },
+  };
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string}
+ */
+export function encode(value) {
+  return JSON.stringify(value, BufferJSON.replacer);
+}
+
+/**
+ * @param {string} text
+ * @returns {any}
+ */
+export function decode(text) {
+  return JSON.parse(text, BufferJSON.reviver);
+}
+
+/**
+ * @param {any} creds
+ * @returns {creds is Creds} whether the parts are there without which a login would be another one
+ */
+export function isCreds(creds) {
+  /** @param {any} pair */
+  const isPair = (pair) => pair?.public?.length === 32 && pair?.private?.length === 32;
+  return isPair(creds?.noiseKey) && isPair(creds?.signedIdentityKey) && isPair(creds?.signedPreKey?.keyPair) && Number.isInteger(creds?.registrationId);
+}
+
+/**
+ * @param {string} text
+ * @param {import("./store.mjs").Store} store
+ * @returns {Creds}
+ */
+function decodeCreds(text, store) {
+  let creds;
+  try {
+    creds = decode(text);
+  } catch {
+    throw store.damaged("the credentials in it cannot be read");
+  }
+  if (!isCreds(creds)) throw store.damaged("the credentials in it are not complete");
+  return creds;
+}
+
+/**
+ * @param {keyof KeyTypes} type
+ * @param {string} text
+ */
+function decodeKey(type, text) {
+  const value = decode(text);
+  return type === "app-state-sync-key" ? proto.Message.AppStateSyncKeyData.fromObject(value) : value;
+}
+
+/**
+ * @param {import("@whiskeysockets/baileys").SignalDataSet} data
+ * @returns {import("./store.mjs").KeyChanges}
+ */
+function encodeKeys(data) {
+  /** @type {import("./store.mjs").KeyChanges} */
+  const changes = {};
+  for (const [type, values] of Object.entries(data)) {
+    changes[type] = Object.fromEntries(Object.entries(values ?? {}).map(([id, value]) => [id, value ? encode(value) : null]));
+  }
+  return changes;
+}
+
+/**
+ * @template T
+ * @param {(error: unknown) => never} die
+ * @param {() => T} work
+ * @returns {T}
+ */
+function guarded(die, work) {
+  try {
+    return work();
+  } catch (error) {
+    return die(error);
+  }
+}

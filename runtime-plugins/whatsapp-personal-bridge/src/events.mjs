@@ -1,0 +1,73 @@
+// @ts-check
+/**
+ * What the bridge says of itself: one JSON object per line for a program, sentences and a drawn
+ * QR for a person. The fields are those of docs/bridge-process.md; secrets but the QR never enter.
+ */
+
+import { renderUnicodeCompact } from "uqr";
+import { writeNow } from "./silence.mjs";
+
+/**
+ * @typedef {Record<string, string | number | boolean | null | undefined>} Fields
+ * @typedef {(event: string, fields?: Fields) => void} Emit
+ */
+
+const STDOUT = 1;
+
+/**
+ * @param {"ndjson" | "human"} mode
+ * @param {(text: string) => void} [write]
+ * @returns {Emit}
+ */
+export function createEmitter(mode, write = (text) => writeNow(STDOUT, text)) {
+  return (event, fields = {}) => {
+    const text = mode === "ndjson" ? `${JSON.stringify({ event, at: Date.now(), ...fields })}\n` : sentence(event, fields);
+    if (text) write(text);
+  };
+}
+
+/**
+ * @param {string} event
+ * @param {Fields} fields
+ * @returns {string} empty for what a person need not know
+ */
+function sentence(event, fields) {
+  switch (event) {
+    case "listening":
+      return `The bridge listens on ${fields.url} (process ${fields.pid}).\n`;
+    case "state":
+      return `${fields.message}${retry(fields.retry_in_ms)}\n`;
+    case "qr":
+      return drawn(fields);
+    case "connected":
+      return `Linked to ${fields.phone}${fields.name ? ` (${fields.name})` : ""}. Ctrl-C stops the bridge; the login stays.\n`;
+    case "message_in":
+      return `A message came in (${fields.chat}).\n`;
+    case "message_refused":
+      return `A message was refused (${fields.chat}): the chat is not in allowed_chat_ids.\n`;
+    case "message_out":
+      return `A message went out (${fields.chat}, ${fields.status}).\n`;
+    case "imported":
+      return `The login in ${fields.from} was taken over; the files there are as they were.\n`;
+    case "warning":
+      return `Warning: ${fields.message}\n`;
+    case "fatal":
+      return `Error: ${fields.message}\n${fields.hint ? `  What to do: ${fields.hint}\n` : ""}`;
+    case "stopped":
+      return "The bridge has stopped.\n";
+    default:
+      return "";
+  }
+}
+
+/** @param {Fields[string]} ms */
+function retry(ms) {
+  return typeof ms === "number" && ms > 0 ? ` Next try in ${Math.max(1, Math.round(ms / 1000))} s.` : "";
+}
+
+/** @param {Fields} fields */
+function drawn(fields) {
+  const seconds = Math.round(Number(fields.expires_in_ms) / 1000);
+  const code = renderUnicodeCompact(String(fields.qr), { border: 2 });
+  return `\nOn the phone: WhatsApp, Linked devices, Link a device. This code counts for ${seconds} s.\n\n${code}\n\n`;
+}

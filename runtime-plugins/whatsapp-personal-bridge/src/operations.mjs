@@ -1,0 +1,129 @@
+// @ts-check
+/**
+ * The operations of the contract, each a few lines from the request to the part that does it.
+ * HTTP is the server's, the wire format the contract's.
+ */
+
+import { readAllowlist } from "./allowlist.mjs";
+import * as contract from "./contract.mjs";
+import { RequestError } from "./errors.mjs";
+import { fromJid } from "./identity.mjs";
+
+/**
+ * @typedef {{
+ *   version: string,
+ *   startedAt: number,
+ *   store: import("./store.mjs").Store,
+ *   inbox: import("./inbox.mjs").Inbox,
+ *   outbox: import("./outbox.mjs").Outbox,
+ *   session: { status: () => import("./session.mjs").Status },
+ * }} Parts
+ * @typedef {(parts: Parts, payload: Record<string, unknown>, signal: AbortSignal) => unknown} Operation
+ */
+
+/** @type {Readonly<Record<string, Operation>>} */
+const OPERATIONS = Object.freeze({
+  send_message: sendMessage,
+  receive_batch: receiveBatch,
+  ack_inbound: ({ inbox }, payload) => {
+    inbox.acknowledge(contract.readAck(payload).cursor);
+    return { ok: true };
+  },
+  release_inbound: ({ inbox }, payload) => {
+    const { cursor, delayMs } = contract.readRelease(payload);
+    inbox.release(cursor, delayMs);
+    return { ok: true };
+  },
+  complete_batch: ({ inbox }, payload) => {
+    inbox.completeBatch(contract.readComplete(payload).batch);
+    return { ok: true };
+  },
+  bridge_status: status,
+});
+
+/**
+ * @param {Parts} parts
+ * @param {import("./contract.mjs").Request} request
+ * @param {AbortSignal} signal aborted when nobody waits for the answer any more
+ */
+export async function perform(parts, request, signal) {
+  const operation = Object.hasOwn(OPERATIONS, request.operation) ? OPERATIONS[request.operation] : undefined;
+  if (!operation) {
+    const known = Object.keys(OPERATIONS).join(", ");
+    throw new RequestError("unsupported_operation", `There is no operation ${JSON.stringify(request.operation.slice(0, 60))}; there are ${known}`);
+  }
+  const account = contract.readAccount(request.payload);
+  parts.inbox.nameAllowlist(account?.allowed ?? null);
+  return operation(parts, request.payload, signal);
+}
+
+/**
+ * @param {Parts} parts
+ * @param {Record<string, unknown>} payload
+ */
+async function sendMessage({ outbox, store }, payload) {
+  const account = contract.requireAccount(payload);
+  const message = contract.readSend(payload, account);
+  // Without a list only receiving is closed: whoever names a target means it.
+  if (account.allowed?.length && !readAllowlist(account.allowed).allows(aliasesOf(message.to, store))) {
+    throw new RequestError("chat_not_allowed", "The target is not in allowed_chat_ids, so nothing was sent. Add it there to write to it");
+  }
+  const { messageId, status: sent } = await outbox.send(message);
+  return { ok: true, message_id: messageId, status: sent };
+}
+
+/**
+ * @param {import("./identity.mjs").Identity} identity
+ * @param {import("./store.mjs").Store} store
+ */
+function aliasesOf(identity, store) {
+  if (identity.kind === "group") return [identity];
+  const phone = identity.kind === "phone" ? identity.user : store.phoneOf(identity.user);
+  const lids = phone === null ? [] : store.lidsOf(phone).map((lid) => fromJid(`${lid}@lid`));
+  const number = phone === null ? null : fromJid(`${phone}@s.whatsapp.net`);
+  return [identity, number, ...lids].filter((each) => each !== null);
+}
+
+/**
+ * @param {Parts} parts
+ * @param {Record<string, unknown>} payload
+ * @param {AbortSignal} signal
+ */
+async function receiveBatch({ inbox }, payload, signal) {
+  const account = contract.requireAccount(payload);
+  const { named, ...wanted } = contract.readReceive(payload);
+  const { batch, rows } = await inbox.receive({ ...wanted, allowed: account.allowed, signal });
+  const messages = rows.map((row) => contract.writeInbound(row, account));
+  return named ? { messages, batch_id: batch } : { messages };
+}
+
+/** @param {Parts} parts what only somebody who may use the bridge is told */
+function status({ version, startedAt, store, inbox, session }) {
+  const inboxDepth = store.inboxDepth();
+  const outboxDepth = store.outboxDepth();
+  const refused = store.refused();
+  const { state, reason, identity, ignored, changedAt } = session.status();
+  return {
+    ok: true,
+    contract: contract.CONTRACT,
+    version,
+    extensions: contract.EXTENSIONS,
+    state,
+    reason,
+    identity,
+    inbox: { waiting: inboxDepth.waiting, out: inboxDepth.out, undecided: inbox.undecided, dropped: inbox.dropped },
+    outbox: { pending: outboxDepth.pending, failed: outboxDepth.failed },
+    refused: { chats: refused.chats, messages: refused.messages },
+    ignored,
+    dead_letters: 0,
+    last_event_at: { state: changedAt, inbound: inboxDepth.last_stored_at, outbound: outboxDepth.last_sent_at, refused: refused.last_at },
+    started_at: startedAt,
+    pid: process.pid,
+  };
+}
+
+/** @param {Parts} parts what anybody who reaches the port may know */
+export function health({ version, session }) {
+  const { state, reason } = session.status();
+  return { ok: true, contract: contract.CONTRACT, version, state, reason };
+}

@@ -1,0 +1,180 @@
+// @ts-check
+/**
+ * What goes out: one WhatsApp message per idempotency key, its id and bytes stored before the
+ * first byte leaves. How bytes travel is the session's; long texts go out whole.
+ */
+
+import { RequestError } from "./errors.mjs";
+import { shortReference, toJid } from "./identity.mjs";
+
+/**
+ * @typedef {{ messageId: string, status: "sent" | "pending" | "already_sent" }} Receipt
+ * @typedef {{
+ *   requireConnected: () => void,
+ *   compose: (text: string) => { messageId: string, body: Uint8Array },
+ *   relay: (jid: string, messageId: string, body: Uint8Array) => Promise<void>,
+ * }} Carrier what the outbox needs of the session; `requireConnected` throws a RequestError
+ */
+
+/** How long WhatsApp's server may take to acknowledge before the answer is `pending`. */
+const ACK_MS = 5_000;
+
+export class Outbox {
+  /** @type {import("./store.mjs").Store} */ #store;
+  /** @type {import("./events.mjs").Emit} */ #emit;
+  /** @type {Carrier | null} */ #carrier = null;
+  /** @type {number} */ #ackMs;
+  /** @type {Map<string, (error: string | null) => void>} */ #awaited = new Map();
+  /** @type {Map<string, Promise<Receipt>>} */ #running = new Map();
+
+  /**
+   * @param {import("./store.mjs").Store} store
+   * @param {import("./events.mjs").Emit} emit
+   * @param {number} [ackMs]
+   */
+  constructor(store, emit, ackMs = ACK_MS) {
+    this.#store = store;
+    this.#emit = emit;
+    this.#ackMs = ackMs;
+  }
+
+  /** @param {Carrier} carrier */
+  use(carrier) {
+    this.#carrier = carrier;
+  }
+
+  /**
+   * @param {{ to: import("./identity.mjs").Identity, text: string, key: string | null }} message
+   * @returns {Promise<Receipt>}
+   * @throws {RequestError} `not_paired`, `not_connected`, `whatsapp_rejected`, `timeout`
+   */
+  async send({ to, text, key }) {
+    if (key === null) return this.#sendNew(toJid(to), text, null);
+    const running = this.#running.get(key);
+    if (running) {
+      const { messageId, status } = await running;
+      return { messageId, status: status === "sent" ? "already_sent" : status };
+    }
+    const sending = this.#sendOnce(toJid(to), text, key);
+    this.#running.set(key, sending);
+    try {
+      return await sending;
+    } finally {
+      this.#running.delete(key);
+    }
+  }
+
+  /**
+   * WhatsApp's server has taken a message, or refused it.
+   * @param {string} messageId
+   * @param {string | null} error
+   */
+  acknowledged(messageId, error) {
+    const row = this.#store.outboundById(messageId);
+    if (!row || row.state === "sent") return;
+    this.#store.settleOutbound(messageId, error === null ? "sent" : "failed", error);
+    this.#emit("message_out", { chat: shortReference(row.jid), status: error === null ? "sent" : "failed" });
+    this.#awaited.get(messageId)?.(error);
+  }
+
+  /** Sends again, under their own ids, what an earlier connection left unacknowledged. */
+  async resume() {
+    for (const messageId of this.#store.pendingOutbound()) {
+      const row = this.#store.outboundById(messageId);
+      if (!row || this.#awaited.has(messageId)) continue;
+      try {
+        await this.#carrier?.relay(row.jid, messageId, row.body);
+      } catch {
+        return; // The connection is gone again; the next one goes on here.
+      }
+    }
+  }
+
+  /**
+   * @param {string} messageId
+   * @returns {Uint8Array | null} for WhatsApp's retry requests
+   */
+  bytesOf(messageId) {
+    return this.#store.outboundById(messageId)?.body ?? null;
+  }
+
+  /**
+   * @param {string} jid
+   * @param {string} text
+   * @param {string} key
+   * @returns {Promise<Receipt>}
+   */
+  async #sendOnce(jid, text, key) {
+    const earlier = this.#store.outboundByKey(key);
+    if (!earlier) return this.#sendNew(jid, text, key);
+    const messageId = earlier.message_id;
+    if (earlier.state === "sent") return { messageId, status: "already_sent" };
+    if (earlier.state === "failed") throw rejected(earlier.error);
+    // The first text counts: its bytes under its id, so that whoever got it already sees it once.
+    this.#require();
+    this.#store.settleOutbound(messageId, "pending");
+    return this.#hand(earlier.jid, messageId, earlier.body, true);
+  }
+
+  /**
+   * @param {string} jid
+   * @param {string} text
+   * @param {string | null} key
+   */
+  async #sendNew(jid, text, key) {
+    const { messageId, body } = this.#require().compose(text);
+    this.#store.addOutbound({ messageId, key, jid, body });
+    return this.#hand(jid, messageId, body, key !== null);
+  }
+
+  /**
+   * @param {string} jid
+   * @param {string} messageId
+   * @param {Uint8Array} body
+   * @param {boolean} keyed somebody can ask for this very message again
+   * @returns {Promise<Receipt>}
+   */
+  async #hand(jid, messageId, body, keyed) {
+    const carrier = this.#require();
+    /** @type {(outcome: { ack: string | null } | "late") => void} */
+    let settle = () => undefined;
+    // Listening starts first: the acknowledgement can be faster than the promise of the send.
+    const outcome = /** @type {Promise<{ ack: string | null } | "late">} */ (new Promise((resolve) => (settle = resolve)));
+    this.#awaited.set(messageId, (error) => settle({ ack: error }));
+    const timer = setTimeout(() => settle("late"), this.#ackMs);
+    try {
+      const relayed = carrier.relay(jid, messageId, body).then(() => outcome);
+      // A relay that fails after the answer was given is found again as pending.
+      relayed.catch(() => undefined);
+      const result = await Promise.race([outcome, relayed]);
+      if (result === "late") return { messageId, status: "pending" };
+      if (result.ack !== null) throw rejected(result.ack);
+      return { messageId, status: "sent" };
+    } catch (error) {
+      if (error instanceof RequestError) throw error;
+      // Nothing was accepted, so nothing may go out by itself later.
+      if (keyed) this.#store.settleOutbound(messageId, "unsent");
+      else this.#store.forgetOutbound(messageId);
+      this.#require();
+      throw new RequestError("timeout", "WhatsApp did not take the message: it did not answer what must be known before. Try again");
+    } finally {
+      clearTimeout(timer);
+      this.#awaited.delete(messageId);
+    }
+  }
+
+  #require() {
+    if (!this.#carrier) throw new RequestError("not_connected", "The bridge is still starting. Try again in a moment");
+    this.#carrier.requireConnected();
+    return this.#carrier;
+  }
+}
+
+/** @param {string | null} error WhatsApp's number for the refusal */
+function rejected(error) {
+  const why =
+    error === "463"
+      ? "it does not let this account write to people who have not written to it first"
+      : `its reason has the number ${error ?? "unknown"}`;
+  return new RequestError("whatsapp_rejected", `WhatsApp refused the message: ${why}`);
+}

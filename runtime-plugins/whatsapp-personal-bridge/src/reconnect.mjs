@@ -1,0 +1,125 @@
+// @ts-check
+/**
+ * What to do when the connection ends: the table of the bridge contract, as one pure function.
+ * Opening and closing sockets, and setting credentials aside, is done by the session.
+ */
+
+/**
+ * @typedef {"starting" | "pairing" | "pairing_expired" | "connecting" | "connected" | "reconnecting"
+ *   | "logged_out" | "replaced" | "blocked" | "outdated"} State
+ * @typedef {{ failures: number, rounds: number, takeovers: number }} History
+ * `failures`: ends in a row without a settled connection; `rounds`: QR rounds without a scan;
+ * `takeovers`: times another client took the login over.
+ * @typedef {{ code: number | undefined, paired: boolean, qrShown: boolean }} Ending
+ * @typedef {{
+ *   state: State, reason: string, message: string,
+ *   delayMs: number | null, newLogin: boolean, history: History,
+ * }} Decision `delayMs` null: rest until somebody resumes; `newLogin`: set the old one aside first
+ * @typedef {{ backoffMs: number, backoffMaxMs: number, takeoverMs: number, logoutMs: number }} Waits
+ */
+
+/** @type {Readonly<Waits>} */
+export const WAITS = Object.freeze({ backoffMs: 1_000, backoffMaxMs: 60_000, takeoverMs: 300_000, logoutMs: 2_000 });
+/** @type {Readonly<History>} */
+export const FRESH = Object.freeze({ failures: 0, rounds: 0, takeovers: 0 });
+export const QR_ROUNDS = 3;
+
+/**
+ * @param {Ending} ending
+ * @param {History} history
+ * @param {() => number} [random] 0 to 1
+ * @param {Waits} [waits]
+ * @returns {Decision}
+ */
+export function decide(ending, history, random = Math.random, waits = WAITS) {
+  const { code, paired } = ending;
+  switch (code) {
+    case 515:
+      return { ...go("connecting", "restart_required", "WhatsApp asks for a new connection."), history };
+    case 408:
+      return paired || !ending.qrShown ? backOff(ending, history, random, waits) : qrUsedUp(history);
+    case 401:
+    case 411:
+      if (!paired) return backOff(ending, history, random, waits);
+      return {
+        ...go("logged_out", "logged_out", "WhatsApp ended the login. The old one is set aside; pair again.", waits.logoutMs),
+        newLogin: true,
+        history: FRESH,
+      };
+    case 440:
+      return takenOver(history, waits);
+    case 403:
+      return { ...rest("blocked", "blocked", "WhatsApp has blocked this account. See the phone for what it says."), history };
+    case 405:
+      return {
+        ...rest("outdated", "outdated", "WhatsApp refuses this version. Update @whiskeysockets/baileys, then start again."),
+        history,
+      };
+    default:
+      return backOff(ending, history, random, waits);
+  }
+}
+
+/**
+ * @param {Ending} ending
+ * @param {History} history
+ * @param {() => number} random
+ * @param {Waits} waits
+ * @returns {Decision}
+ */
+function backOff({ code }, history, random, waits) {
+  const ceiling = Math.min(waits.backoffMaxMs, waits.backoffMs * 2 ** Math.min(history.failures, 30));
+  // Full jitter: many bridges that lost one server must not come back together.
+  const delayMs = Math.round(ceiling * random());
+  const reason = code === undefined ? "connection_lost" : `code_${code}`;
+  return {
+    ...go("reconnecting", reason, "The connection to WhatsApp is lost.", delayMs),
+    history: { ...history, failures: history.failures + 1 },
+  };
+}
+
+/**
+ * @param {History} history
+ * @returns {Decision}
+ */
+function qrUsedUp(history) {
+  const rounds = history.rounds + 1;
+  if (rounds < QR_ROUNDS) {
+    return { ...go("pairing", "qr_used_up", "Nobody scanned the code. A new one follows."), history: { ...history, rounds } };
+  }
+  return {
+    ...rest("pairing_expired", "qr_not_scanned", "Nobody scanned the code. Press Enter, or start the bridge again, for a new one."),
+    history: { ...history, rounds: 0 },
+  };
+}
+
+/**
+ * @param {History} history
+ * @param {Waits} waits
+ * @returns {Decision}
+ */
+function takenOver(history, waits) {
+  const next = { ...history, takeovers: history.takeovers + 1 };
+  const message = "Another client uses this login.";
+  if (history.takeovers === 0) return { ...go("replaced", "replaced", message, waits.takeoverMs), history: next };
+  return { ...rest("replaced", "replaced_again", `${message} Stop it, then start the bridge again.`), history: next };
+}
+
+/**
+ * @param {State} state
+ * @param {string} reason
+ * @param {string} message
+ * @param {number} [delayMs]
+ */
+function go(state, reason, message, delayMs = 0) {
+  return { state, reason, message, delayMs, newLogin: false };
+}
+
+/**
+ * @param {State} state
+ * @param {string} reason
+ * @param {string} message
+ */
+function rest(state, reason, message) {
+  return { state, reason, message, delayMs: null, newLogin: false };
+}

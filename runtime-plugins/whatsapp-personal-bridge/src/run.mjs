@@ -1,0 +1,144 @@
+// @ts-check
+/**
+ * The life of the process, in order: flags, silence, parent, store, endpoint, WhatsApp; and the
+ * same backwards. Nothing here knows what a message is.
+ */
+
+import fs from "node:fs";
+import os from "node:os";
+import readline from "node:readline";
+import { fileURLToPath } from "node:url";
+import { lockAuthDir, prepareAuthDir } from "./auth-dir.mjs";
+import { listenToParent } from "./control.mjs";
+import { FatalError, safeName } from "./errors.mjs";
+import { createEmitter } from "./events.mjs";
+import { Inbox } from "./inbox.mjs";
+import { HELP, readCommandLine } from "./options.mjs";
+import { Outbox } from "./outbox.mjs";
+import { listen } from "./server.mjs";
+import { catchUncaught, silence, writeNow } from "./silence.mjs";
+import { openStore } from "./store.mjs";
+
+/** @typedef {import("./events.mjs").Emit} Emit */
+
+const PACKAGE_DIR = fileURLToPath(new URL("..", import.meta.url));
+const STDOUT = 1;
+/** What is under way when the process is asked to stop may take this long. */
+const GRACE_MS = 8_000;
+
+/**
+ * Runs the bridge until it is stopped. Ends the process by itself.
+ * @param {string[]} args
+ */
+export async function run(args) {
+  silence();
+  // A person who mistypes a flag gets words, a program that asked for events gets an event.
+  let emit = createEmitter(args.includes("ndjson") || args.includes("--events=ndjson") ? "ndjson" : "human");
+  /** @type {(error: unknown) => never} */
+  const die = (error) => exitWith(emit, error);
+  try {
+    const { version } = JSON.parse(fs.readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+    const line = readCommandLine(args, process.env, { cwd: process.cwd(), home: os.homedir(), packageDir: PACKAGE_DIR });
+    if ("show" in line) {
+      writeNow(STDOUT, line.show === "help" ? HELP : `${version}\n`);
+      process.exit(0);
+    }
+    emit = createEmitter(line.options.events);
+    await live(line.options, version, emit, die);
+  } catch (error) {
+    die(error);
+  }
+}
+
+/**
+ * @param {import("./options.mjs").Options} options
+ * @param {string} version
+ * @param {Emit} emit
+ * @param {(error: unknown) => never} die
+ */
+async function live(options, version, emit, die) {
+  /** @type {import("./session.mjs").Session | null} */
+  let session = null;
+  catchUncaught({
+    crash: (name) => die(new FatalError("internal", `the bridge failed unexpectedly (${name})`, "start it again; report it if it stays")),
+    stray: (name) => {
+      emit("warning", { code: "stray_failure", message: `A library failed unheard (${name}); the connection is made anew.` });
+      session?.recycle("stray_failure");
+    },
+  });
+
+  const control = options.control ? listenToParent(process.stdin, (code, message) => emit("warning", { code, message })) : null;
+  const settings = control ? await control.started : {};
+  if (settings === null) return finish(emit);
+  if (options.webUrl !== null) {
+    emit("warning", { code: "web_url_replaced", message: `LOONG_WHATSAPP_WEB_URL is set: this bridge talks to ${options.webUrl}, not to WhatsApp.` });
+  }
+
+  prepareAuthDir(options.authDir);
+  const unlock = lockAuthDir(options.authDir);
+  process.on("exit", unlock);
+  const store = openStore(options.authDir);
+
+  // From here on Baileys is loaded, and with it what must not be heard.
+  const { importLogin } = await import("./import-login.mjs");
+  const imported = importLogin(store, [options.authDir, ...options.importDirs]);
+  if (imported) {
+    emit("imported", { from: imported.from });
+    if (imported.skipped > 0) emit("warning", { code: "keys_skipped", message: `${imported.skipped} key files of the older login could not be read and were left out.` });
+  }
+
+  const { Session } = await import("./session.mjs");
+  const inbox = new Inbox(store, emit, settings.allowedChatIds);
+  const outbox = new Outbox(store, emit);
+  session = new Session({ store, inbox, outbox, emit, die, webUrl: options.webUrl, version });
+  outbox.use(session);
+  const server = await listen(options, { version, startedAt: Date.now(), store, inbox, outbox, session });
+  emit("listening", { url: server.url, pid: process.pid });
+
+  /** @type {Promise<void> | null} */
+  let stopping = null;
+  const stop = () => {
+    stopping ??= (async () => {
+      inbox.close();
+      // Requests first: a send that is under way still has its connection.
+      await server.close(GRACE_MS);
+      await session?.stop();
+      store.close();
+      finish(emit);
+    })().catch(die);
+  };
+  control?.onStop(stop);
+  process.on("SIGTERM", stop);
+  // Parents pass signals on besides the terminal, so only a second Ctrl-C means impatience.
+  process.once("SIGINT", () => {
+    process.on("SIGINT", () => process.exit(130));
+    stop();
+  });
+  if (!control && process.stdin.isTTY) readline.createInterface({ input: process.stdin }).on("line", () => session?.resume());
+  session.start();
+}
+
+/** @param {Emit} emit */
+function finish(emit) {
+  emit("stopped");
+  process.exit(0);
+}
+
+/**
+ * @param {Emit} emit
+ * @param {unknown} error
+ * @returns {never}
+ */
+function exitWith(emit, error) {
+  const fatal = error instanceof FatalError ? error : unexpected(error);
+  emit("fatal", { code: fatal.code, message: fatal.message, hint: fatal.hint });
+  process.exit(fatal.exitCode);
+}
+
+/** @param {unknown} error */
+function unexpected(error) {
+  const name = safeName(error);
+  return name.includes("SQLITE_")
+    ? new FatalError("store_failed", `the store could not be read or written (${name})`, "check the disk and its free space, then start again: nothing that was acknowledged is lost")
+    : new FatalError("internal", `the bridge failed unexpectedly (${name})`, "start it again; report it if it stays");
+}

@@ -1,0 +1,205 @@
+// @ts-check
+/**
+ * The HTTP endpoint on the loopback interface: who may ask, in what form, and how the answer is
+ * written. What an operation does is not known here.
+ */
+
+import http from "node:http";
+import { readRequest, writeAnswer, writeError } from "./contract.mjs";
+import { FatalError, RequestError } from "./errors.mjs";
+import { health, perform } from "./operations.mjs";
+import { HOST } from "./options.mjs";
+
+/**
+ * @typedef {{ port: number, url: string, close: (graceMs: number) => Promise<void> }} Server
+ * `close`: no new requests; those under way are finished
+ */
+
+const BODY_LIMIT = 1024 * 1024;
+/** A client that does not get its request out in this time is cut off. */
+const REQUEST_MS = 10_000;
+const SQLITE = /^SQLITE_/;
+
+/**
+ * @param {{ port: number, path: string }} where
+ * @param {import("./operations.mjs").Parts} parts
+ * @returns {Promise<Server>} listening
+ * @throws {FatalError} `address_in_use`, `address_unavailable`
+ */
+export async function listen(where, parts) {
+  const server = http.createServer({ connectionsCheckingInterval: 1_000, headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS });
+  const port = await bind(server, where.port);
+  let closing = false;
+  server.on("request", (request, response) => {
+    if (closing) response.setHeader("connection", "close");
+    void answer(request, response, where.path, port, parts);
+  });
+  return {
+    port,
+    url: `http://${HOST}:${port}${where.path}`,
+    close: (graceMs) => {
+      closing = true;
+      return shutDown(server, graceMs);
+    },
+  };
+}
+
+/**
+ * @param {http.Server} server
+ * @param {number} port
+ * @returns {Promise<number>}
+ */
+function bind(server, port) {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => reject(bindingError(error, port)));
+    server.listen({ host: HOST, port, exclusive: true }, () => {
+      server.removeAllListeners("error");
+      server.on("error", () => undefined);
+      const address = server.address();
+      resolve(typeof address === "object" && address ? address.port : port);
+    });
+  });
+}
+
+/**
+ * @param {Error} error
+ * @param {number} port
+ */
+function bindingError(error, port) {
+  const code = "code" in error ? String(error.code) : "unknown";
+  if (code === "EADDRINUSE") {
+    return new FatalError(
+      "address_in_use",
+      `port ${port} of ${HOST} is in use, perhaps by another bridge`,
+      "stop what uses it, or give this bridge another --port and change bridge_url",
+    );
+  }
+  return new FatalError("address_unavailable", `port ${port} of ${HOST} cannot be bound (${code})`, "give another --port, and change bridge_url");
+}
+
+/**
+ * @param {http.Server} server
+ * @param {number} graceMs
+ * @returns {Promise<void>}
+ */
+async function shutDown(server, graceMs) {
+  const closed = new Promise((resolve) => server.close(() => resolve(undefined)));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+  await closed;
+  clearTimeout(timer);
+}
+
+/**
+ * @param {http.IncomingMessage} request
+ * @param {http.ServerResponse} response
+ * @param {string} path
+ * @param {number} port
+ * @param {import("./operations.mjs").Parts} parts
+ */
+async function answer(request, response, path, port, parts) {
+  /** @type {import("./contract.mjs").Request | null} */
+  let parsed = null;
+  try {
+    if (route(request, path, port) === "health") {
+      write(response, 200, health(parts));
+      return;
+    }
+    authorise(request);
+    parsed = readRequest(await readBody(request));
+    const gone = new AbortController();
+    response.once("close", () => gone.abort());
+    write(response, 200, writeAnswer(parsed, await perform(parts, parsed, gone.signal)));
+  } catch (thrown) {
+    const error = presentable(thrown);
+    if (error.code === "method_not_allowed") response.setHeader("allow", request.url?.endsWith("/health") ? "GET" : "POST");
+    // The rest of a body that is not read would be taken for the next request.
+    if (!request.complete) response.setHeader("connection", "close");
+    write(response, error.status, writeAnswer(parsed, writeError(error)));
+  }
+}
+
+/**
+ * @param {http.IncomingMessage} request
+ * @param {string} path
+ * @param {number} port
+ * @returns {"health" | "operation"}
+ */
+function route(request, path, port) {
+  // A page in a browser can reach loopback under a name of its own; both headers give it away.
+  const host = (request.headers.host ?? "").toLowerCase();
+  if (![`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`].includes(host)) {
+    throw new RequestError("forbidden_origin", `The Host header must name this bridge: ${HOST}:${port}`);
+  }
+  if (request.headers.origin !== undefined) {
+    throw new RequestError("forbidden_origin", "Requests with an Origin header come from a browser, and browsers may not ask the bridge");
+  }
+  const asked = (request.url ?? "").split("?")[0];
+  if (asked === `${path}/health`) return requireMethod(request, "GET", "health");
+  if (asked === path) return requireMethod(request, "POST", "operation");
+  throw new RequestError("not_found", `There is nothing here. The endpoint is ${path}: check the path of bridge_url`);
+}
+
+/**
+ * @template {"health" | "operation"} T
+ * @param {http.IncomingMessage} request
+ * @param {string} method
+ * @param {T} found
+ */
+function requireMethod(request, method, found) {
+  if (request.method === method) return found;
+  throw new RequestError("method_not_allowed", `Only ${method} is answered here`);
+}
+
+/**
+ * Who may ask. Today whoever reaches the loopback port with JSON; a token is checked here once
+ * there is one.
+ * @param {http.IncomingMessage} request
+ */
+function authorise(request) {
+  const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase();
+  // What a browser sends across origins without asking first is never application/json.
+  if (type !== "application/json") throw new RequestError("unsupported_media_type", "The content type must be application/json");
+}
+
+/**
+ * @param {http.IncomingMessage} request
+ * @returns {Promise<string>}
+ */
+async function readBody(request) {
+  const tooLarge = () => new RequestError("too_large", `The request is larger than ${BODY_LIMIT} bytes`);
+  if (Number(request.headers["content-length"] ?? 0) > BODY_LIMIT) throw tooLarge();
+  /** @type {Buffer[]} */
+  const chunks = [];
+  let length = 0;
+  for await (const chunk of request) {
+    length += chunk.length;
+    if (length > BODY_LIMIT) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/**
+ * @param {unknown} thrown
+ * @returns {RequestError}
+ */
+function presentable(thrown) {
+  if (thrown instanceof RequestError) return thrown;
+  const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "";
+  if (SQLITE.test(code)) {
+    return new RequestError("store_unavailable", `The store did not do it (${code}). Check the disk and its free space, then try again`);
+  }
+  return new RequestError("internal", "The bridge failed at this request; nothing is known to be wrong with it. Try again, and report it if it stays");
+}
+
+/**
+ * @param {http.ServerResponse} response
+ * @param {number} status
+ * @param {unknown} body
+ */
+function write(response, status, body) {
+  if (response.headersSent || response.destroyed) return;
+  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff" });
+  response.end(JSON.stringify(body));
+}

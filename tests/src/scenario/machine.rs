@@ -1,0 +1,193 @@
+//! An operator's machine: a home, a configuration, and the real `loong` on it.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use super::process::{PATIENCE, Running};
+
+/// A home directory of its own, gone when dropped.
+#[derive(Debug)]
+pub struct Machine {
+    home: TempDir,
+    web_url: Option<String>,
+    port: u16,
+}
+
+/// What a finished command left behind.
+#[derive(Debug)]
+pub struct Finished {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Finished {
+    /// The standard output as JSON.
+    pub fn json(&self) -> Result<serde_json::Value> {
+        serde_json::from_str(&self.stdout).with_context(|| format!("no JSON: {self:?}"))
+    }
+
+    /// Fails unless the command succeeded.
+    pub fn succeeded(self) -> Result<Self> {
+        if self.code == Some(0) {
+            Ok(self)
+        } else {
+            bail!("the command failed: {self:?}")
+        }
+    }
+
+    /// Fails unless the command ended with `code`.
+    pub fn ended_with(self, code: i32) -> Result<Self> {
+        if self.code == Some(code) {
+            Ok(self)
+        } else {
+            bail!("expected exit code {code}: {self:?}")
+        }
+    }
+}
+
+impl Machine {
+    /// A fresh machine whose WhatsApp is at `web_url`.
+    pub fn new(web_url: Option<&str>) -> Result<Self> {
+        let home = tempfile::tempdir()?;
+        std::fs::create_dir(home.path().join(".loong"))?;
+        Ok(Self {
+            home,
+            web_url: web_url.map(str::to_owned),
+            port: free_port()?,
+        })
+    }
+
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    #[must_use]
+    pub fn config_file(&self) -> PathBuf {
+        self.home.path().join(".loong/config.toml")
+    }
+
+    #[must_use]
+    pub fn auth_dir(&self) -> PathBuf {
+        self.home.path().join(".loong/whatsapp-personal/default")
+    }
+
+    #[must_use]
+    pub fn bridge_url(&self) -> String {
+        format!("http://127.0.0.1:{}/bridge", self.port)
+    }
+
+    /// The configuration of the README, for this machine's port and the chats given, and `more`.
+    #[must_use]
+    pub fn minimal_config(&self, allowed: &[&str], more: &str) -> String {
+        format!(
+            "[runtime_plugins]\nenabled = true\nroots = [{root:?}]\n\n[whatsapp_personal]\nenabled = true\n\
+             managed_bridge_plugin_id = \"whatsapp-personal-baileys-bridge\"\nbridge_url = {url:?}\n\
+             auth_dir = \"~/.loong/whatsapp-personal/default\"\nallowed_chat_ids = {allowed:?}\n\n{more}\n",
+            root = plugin_root(),
+            url = self.bridge_url(),
+        )
+    }
+
+    /// Writes the configuration file.
+    pub fn configure(&self, text: &str) -> Result<()> {
+        Ok(std::fs::write(self.config_file(), text)?)
+    }
+
+    /// `loong` with these arguments, not started yet.
+    #[must_use]
+    pub fn loong(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(loong_binary());
+        command.args(arguments);
+        command
+    }
+
+    /// Any program, with this machine's environment.
+    #[must_use]
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env("HOME", self.home.path())
+            .current_dir(self.home.path());
+        for name in [
+            "LOONG_HOME",
+            "LOONG_CONFIG_PATH",
+            "RUST_LOG",
+            "WHATSAPP_PERSONAL_BRIDGE_URL",
+            "WHATSAPP_PERSONAL_AUTH_DIR",
+        ] {
+            command.env_remove(name);
+        }
+        match &self.web_url {
+            Some(url) => command.env("LOONG_WHATSAPP_WEB_URL", url),
+            None => command.env_remove("LOONG_WHATSAPP_WEB_URL"),
+        };
+        command
+    }
+
+    /// Runs `loong` to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Result<Finished> {
+        finish(self.loong(arguments)).await
+    }
+
+    /// Starts `loong` and leaves it running.
+    pub fn start(&self, name: &str, arguments: &[&str]) -> Result<Running> {
+        Running::start(name, self.loong(arguments))
+    }
+}
+
+/// Runs a command to its end, with patience.
+pub async fn finish(mut command: Command) -> Result<Finished> {
+    command
+        .stdin(std::process::Stdio::null())
+        .kill_on_drop(true);
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = tokio::time::timeout(PATIENCE, command.output())
+        .await
+        .with_context(|| format!("did not end: {command:?}"))??;
+    Ok(Finished {
+        code: status.code(),
+        stdout: String::from_utf8_lossy(&stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+    })
+}
+
+/// The `loong` under test.
+#[must_use]
+pub fn loong_binary() -> PathBuf {
+    from_environment("LOONG_BIN")
+}
+
+/// The folder with the shipped plugin.
+#[must_use]
+pub fn plugin_root() -> PathBuf {
+    from_environment("LOONG_PLUGIN_ROOT")
+}
+
+/// The folder with all built components.
+#[must_use]
+pub fn test_components() -> PathBuf {
+    from_environment("LOONG_TEST_COMPONENTS")
+}
+
+fn from_environment(name: &str) -> PathBuf {
+    std::env::var_os(name).map_or_else(
+        || panic!("{name} is not set: run the tests with `cargo xtask test`, which builds what they need and says where it is"),
+        PathBuf::from,
+    )
+}
+
+/// A port that was free a moment ago. The bridge's address stands in the configuration, so it cannot
+/// be left to the kernel when the bridge starts.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}

@@ -1,0 +1,206 @@
+//! What a story needs: a simulated WhatsApp, an operator's machine, and the real processes on it.
+//! Everything that a process printed is shown when a test fails.
+#![allow(
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "stories fail loudly and show what happened"
+)]
+
+pub mod drawn_qr;
+pub mod machine;
+pub mod process;
+pub mod provider;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+pub use machine::{Finished, Machine};
+pub use process::{PATIENCE, Running};
+
+use crate::sim::Simulator;
+
+/// A simulated WhatsApp with one linked account, and a bridge that holds it.
+#[derive(Debug)]
+pub struct Scenario {
+    pub sim: Simulator,
+    pub machine: Machine,
+    bridge: Option<Running>,
+    serve: Option<Running>,
+}
+
+impl Scenario {
+    /// Nothing runs yet but WhatsApp; the configuration allows `allowed` chats.
+    pub async fn prepared(allowed: &[&str], more_config: &str) -> Result<Self> {
+        let sim = Simulator::start().await?;
+        let machine = Machine::new(Some(&sim.web_url()))?;
+        machine.configure(&machine.minimal_config(allowed, more_config))?;
+        Ok(Self {
+            sim,
+            machine,
+            bridge: None,
+            serve: None,
+        })
+    }
+
+    /// The account is linked and the bridge is online.
+    pub async fn paired(allowed: &[&str], more_config: &str) -> Result<Self> {
+        let mut story = Self::prepared(allowed, more_config).await?;
+        story.starts_bridge()?;
+        story.scans().await?;
+        Ok(story)
+    }
+
+    /// Starts `bridge run`; what it tells machines is on its standard output.
+    pub fn starts_bridge(&mut self) -> Result<()> {
+        let bridge = self.machine.start(
+            "bridge run",
+            &[
+                "whatsapp-personal",
+                "bridge",
+                "run",
+                "--skip-install",
+                "--json",
+            ],
+        )?;
+        self.bridge = Some(bridge);
+        Ok(())
+    }
+
+    /// The owner's phone scans the QR code that the bridge shows; returns when it is online.
+    pub async fn scans(&self) -> Result<()> {
+        let qr = self.bridge().event("qr").await?;
+        let qr = qr
+            .get("qr")
+            .and_then(|value| value.as_str())
+            .context("a qr event carries its payload")?;
+        self.sim.phone().scan(qr).await?;
+        self.online().await
+    }
+
+    /// Waits until the bridge says that it is connected.
+    pub async fn online(&self) -> Result<()> {
+        self.bridge().event("connected").await?;
+        self.sim.wait_until_online(PATIENCE).await
+    }
+
+    #[must_use]
+    pub fn bridge(&self) -> &Running {
+        self.bridge
+            .as_ref()
+            .unwrap_or_else(|| panic!("the story has no bridge yet"))
+    }
+
+    /// Hands the bridge's process over to the story.
+    pub fn takes_bridge(&mut self) -> Result<Running> {
+        self.bridge.take().context("the bridge runs")
+    }
+
+    /// Ctrl-C for the bridge, and the wait for its end.
+    pub async fn stops_bridge(&mut self) -> Result<()> {
+        let mut bridge = self.bridge.take().context("the bridge runs")?;
+        bridge.interrupt()?;
+        let status = bridge.ends().await?;
+        anyhow::ensure!(
+            status.code() == Some(0),
+            "the bridge ended with {status}\n{bridge}"
+        );
+        println!("{bridge}");
+        Ok(())
+    }
+
+    /// Starts `channels serve` with the arguments given.
+    pub fn serves(&mut self, arguments: &[&str]) -> Result<()> {
+        let mut all = vec!["channels", "serve", "whatsapp-personal"];
+        all.extend(arguments);
+        self.serve = Some(self.machine.start("channels serve", &all)?);
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn server(&self) -> &Running {
+        self.serve
+            .as_ref()
+            .unwrap_or_else(|| panic!("nothing serves in this story yet"))
+    }
+
+    /// Ctrl-C for `serve`, and the wait for its end.
+    pub async fn stops_serving(&mut self) -> Result<()> {
+        let mut serve = self.serve.take().context("serve runs")?;
+        serve.interrupt()?;
+        let status = serve.ends().await?;
+        anyhow::ensure!(
+            status.code() == Some(0),
+            "serve ended with {status}\n{serve}"
+        );
+        println!("{serve}");
+        Ok(())
+    }
+
+    /// `channels send` to a target.
+    pub async fn sends(&self, target: &str, text: &str) -> Result<Finished> {
+        self.machine
+            .run(&[
+                "channels",
+                "send",
+                "whatsapp-personal",
+                "--target",
+                target,
+                "--text",
+                text,
+            ])
+            .await
+    }
+
+    /// Posts a plain operation to the bridge, as stock Loong would.
+    pub async fn posts(
+        &self,
+        operation: &str,
+        payload: serde_json::Value,
+    ) -> Result<(u16, serde_json::Value)> {
+        let mut payload = payload;
+        payload["runtime_context"] = self.runtime_context();
+        let answer = reqwest::Client::builder()
+            .no_proxy()
+            .build()?
+            .post(self.machine.bridge_url())
+            .timeout(Duration::from_secs(30))
+            .json(&serde_json::json!({
+                "method": "tools/call",
+                "id": format!("whatsapp-personal-bridge:whatsapp-personal:{operation}"),
+                "provider_id": "whatsapp-personal-bridge",
+                "channel_id": "whatsapp-personal",
+                "operation": operation,
+                "payload": payload,
+            }))
+            .send()
+            .await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
+    fn runtime_context(&self) -> serde_json::Value {
+        serde_json::json!({
+            "channel_id": "whatsapp-personal",
+            "account": {
+                "configured_account_id": "default",
+                "configured_account_label": "default",
+                "account_id": "whatsapp_personal_test",
+                "account_label": "whatsapp-personal:test",
+                "config": {
+                    "bridge_url": self.machine.bridge_url(),
+                    "auth_dir": self.machine.auth_dir(),
+                    "allowed_chat_ids": ["*"],
+                },
+            },
+        })
+    }
+}
+
+impl Drop for Scenario {
+    fn drop(&mut self) {
+        // Shown by the test runner for a failed test only.
+        for process in [&self.bridge, &self.serve].into_iter().flatten() {
+            println!("{process}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Unix seconds, as the protocol stamps its stanzas.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub(crate) fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,158 @@
+//! The server's directory (`usync`): which devices and which LID an address has, and whether a
+//! number is on WhatsApp at all.
+
+use anyhow::{Context as _, Result};
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node};
+
+use super::person::Person;
+use super::stanza::{attr, bytes, jid_attr};
+use super::world::World;
+
+/// Answers the `<usync>` in `query` with one `<user>` for each that was asked.
+pub(crate) fn usync(world: &World, query: &Node) -> Result<Node> {
+    let asked = query
+        .get_optional_child("usync")
+        .context("a usync query without <usync>")?;
+    let protocols: Vec<&str> = asked
+        .get_optional_child("query")
+        .and_then(Node::children)
+        .unwrap_or_default()
+        .iter()
+        .map(|protocol| protocol.tag.as_ref())
+        .collect();
+    let users = asked
+        .get_optional_child("list")
+        .and_then(Node::children)
+        .unwrap_or_default();
+    let mut answers = Vec::new();
+    for user in users {
+        let jid = asked_jid(user)?;
+        answers.push(answer(world, &jid, &protocols));
+    }
+    let sid = attr(asked, "sid").unwrap_or_default();
+    Ok(NodeBuilder::new("usync")
+        .attr("sid", sid)
+        .children([NodeBuilder::new("list").children(answers).build()])
+        .build())
+}
+
+/// By address, or by `+number` when a client looks a number up.
+fn asked_jid(user: &Node) -> Result<Jid> {
+    if let Some(jid) = jid_attr(user, "jid") {
+        return Ok(jid);
+    }
+    let number = user
+        .get_optional_child("contact")
+        .and_then(bytes)
+        .context("a usync query for nobody")?;
+    let number = String::from_utf8(number)?;
+    Ok(Jid::pn(number.trim_start_matches('+')))
+}
+
+fn answer(world: &World, jid: &Jid, protocols: &[&str]) -> Node {
+    let person = world.who(jid);
+    let answers = protocols.iter().filter_map(|protocol| match *protocol {
+        "devices" => Some(devices(world, person)),
+        "lid" => person.map(|person| {
+            NodeBuilder::new("lid")
+                .attr("val", person.lid_jid())
+                .build()
+        }),
+        "contact" => {
+            let found = if person.is_some() { "in" } else { "out" };
+            Some(NodeBuilder::new("contact").attr("type", found).build())
+        }
+        _ => None,
+    });
+    NodeBuilder::new("user")
+        .attr("jid", jid)
+        .children(answers)
+        .build()
+}
+
+fn devices(world: &World, person: Option<&Person>) -> Node {
+    let mut devices = Vec::new();
+    if let Some(person) = person {
+        devices.push(NodeBuilder::new("device").attr("id", 0).build());
+        let companion = world
+            .companion
+            .as_ref()
+            .filter(|_| person.number == world.owner);
+        if let Some(companion) = companion {
+            devices.push(
+                NodeBuilder::new("device")
+                    .attr("id", companion.device)
+                    // Clients leave devices without an index out.
+                    .attr("key-index", companion.device)
+                    .build(),
+            );
+        }
+    }
+    NodeBuilder::new("devices")
+        .children([NodeBuilder::new("device-list").children(devices).build()])
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::stanza::to_text;
+
+    fn world() -> World {
+        let mut world = World::new(Person::new("Owner", "15550001000").unwrap());
+        let ana = Person::new("Ana", "15551234567").unwrap();
+        world.people.insert(ana.number.clone(), ana);
+        world
+    }
+
+    fn ask(protocols: &[&'static str], user: Node) -> String {
+        let query = NodeBuilder::new("iq")
+            .children([NodeBuilder::new("usync")
+                .attr("sid", "s1")
+                .children([
+                    NodeBuilder::new("query")
+                        .children(protocols.iter().map(|tag| NodeBuilder::new(tag).build()))
+                        .build(),
+                    NodeBuilder::new("list").children([user]).build(),
+                ])
+                .build()])
+            .build();
+        to_text(&usync(&world(), &query).unwrap())
+    }
+
+    #[test]
+    fn a_known_number_has_a_device_and_a_lid() {
+        let user = NodeBuilder::new("user")
+            .attr("jid", Jid::pn("15551234567"))
+            .build();
+        let answer = ask(&["devices", "lid"], user);
+        assert!(answer.contains(r#"<device id="0"/>"#), "{answer}");
+        assert!(answer.contains("@lid"), "{answer}");
+    }
+
+    #[test]
+    fn an_unknown_number_has_neither() {
+        let user = NodeBuilder::new("user")
+            .attr("jid", Jid::pn("15559999999"))
+            .build();
+        let answer = ask(&["devices", "lid"], user);
+        assert!(
+            !answer.contains("<device ") && !answer.contains("@lid"),
+            "{answer}"
+        );
+    }
+
+    #[test]
+    fn a_number_can_be_looked_up() {
+        for (number, expected) in [("+15551234567", "in"), ("+15559999999", "out")] {
+            let contact = NodeBuilder::new("contact").bytes(number.as_bytes()).build();
+            let user = NodeBuilder::new("user").children([contact]).build();
+            let answer = ask(&["contact"], user);
+            assert!(
+                answer.contains(&format!(r#"<contact type="{expected}"/>"#)),
+                "{answer}"
+            );
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The open connections: in which phase each is, and the way to send on it, hang up or cut it.
+//! The sockets themselves are in `server`.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::{mpsc, oneshot};
+use wacore_binary::Node;
+
+use super::pairing::Attempt;
+
+pub(crate) type LineId = u64;
+
+/// What the rest of the simulator tells a connection to do.
+pub(crate) enum Order {
+    Send(Node),
+    /// Closes the way a server closes, after everything sent so far.
+    HangUp,
+}
+
+pub(crate) enum Phase {
+    /// The handshake is under way.
+    Greeting,
+    /// A new client shows its QR.
+    Pairing(Attempt),
+    LoggedIn {
+        /// Whether it asked for its messages.
+        active: bool,
+    },
+}
+
+struct Line {
+    orders: mpsc::UnboundedSender<Order>,
+    phase: Phase,
+    /// Dropped, it ends the connection on the spot.
+    _alive: oneshot::Sender<()>,
+}
+
+/// The server's end of a newly opened line.
+pub(crate) struct Handset {
+    pub(crate) line: LineId,
+    pub(crate) orders: mpsc::UnboundedReceiver<Order>,
+    /// Ends (with an error) when the line is cut.
+    pub(crate) alive: oneshot::Receiver<()>,
+}
+
+#[derive(Default)]
+pub(crate) struct Lines {
+    open: BTreeMap<LineId, Line>,
+    next: LineId,
+    /// "WhatsApp is away": new connections are dropped before a byte passes.
+    pub(crate) refusing: bool,
+}
+
+impl Lines {
+    pub(crate) fn open(&mut self) -> Handset {
+        let (orders, taken_orders) = mpsc::unbounded_channel();
+        let (alive, is_alive) = oneshot::channel();
+        let line = self.next;
+        self.next += 1;
+        self.open.insert(
+            line,
+            Line {
+                orders,
+                phase: Phase::Greeting,
+                _alive: alive,
+            },
+        );
+        Handset {
+            line,
+            orders: taken_orders,
+            alive: is_alive,
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// How many connections there have ever been.
+    pub(crate) fn total(&self) -> u64 {
+        self.next
+    }
+
+    pub(crate) fn phase(&self, line: LineId) -> Option<&Phase> {
+        self.open.get(&line).map(|line| &line.phase)
+    }
+
+    pub(crate) fn phase_mut(&mut self, line: LineId) -> Option<&mut Phase> {
+        self.open.get_mut(&line).map(|line| &mut line.phase)
+    }
+
+    pub(crate) fn find(&self, is_it: impl Fn(&Phase) -> bool) -> Option<LineId> {
+        self.open
+            .iter()
+            .find(|(_, line)| is_it(&line.phase))
+            .map(|(id, _)| *id)
+    }
+
+    /// Whether the line is still there to send on.
+    pub(crate) fn send(&self, line: LineId, node: Node) -> bool {
+        self.order(line, Order::Send(node))
+    }
+
+    /// Closes after what was sent. The line counts as gone from now on.
+    pub(crate) fn hang_up(&mut self, line: LineId) {
+        self.order(line, Order::HangUp);
+        if let Some(line) = self.open.get_mut(&line) {
+            line.phase = Phase::Greeting;
+        }
+    }
+
+    /// Cuts every connection, as a network failure would.
+    pub(crate) fn cut_all(&mut self) {
+        self.open.clear();
+    }
+
+    pub(crate) fn forget(&mut self, line: LineId) {
+        self.open.remove(&line);
+    }
+
+    fn order(&self, line: LineId, order: Order) -> bool {
+        self.open
+            .get(&line)
+            .is_some_and(|line| line.orders.send(order).is_ok())
+    }
+}

@@ -1,0 +1,163 @@
+//! Sockets: accepts connections, shakes hands, and moves stanzas between the wire and the world.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use futures::{SinkExt as _, StreamExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message as Packet;
+
+use super::intro::Inbound;
+use super::lines::{Handset, LineId, Order};
+use super::noise::{ServerIdentity, Transport};
+use super::router;
+use super::world::Shared;
+
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// Serves for as long as its task lives.
+pub(crate) async fn run(listener: TcpListener, identity: ServerIdentity, shared: Shared) {
+    let identity = Arc::new(identity);
+    loop {
+        let Ok((socket, _)) = listener.accept().await else {
+            continue;
+        };
+        let handset = shared.change(|world| {
+            let refusing = world.lines.refusing;
+            (!refusing).then(|| world.lines.open())
+        });
+        // Dropping the socket here is how a refused client learns of it.
+        if let Some(handset) = handset {
+            tokio::spawn(attend(
+                socket,
+                handset,
+                Arc::clone(&identity),
+                shared.clone(),
+            ));
+        }
+    }
+}
+
+/// One connection, from the upgrade to its end.
+async fn attend(
+    socket: TcpStream,
+    handset: Handset,
+    identity: Arc<ServerIdentity>,
+    shared: Shared,
+) {
+    let Handset {
+        line,
+        orders,
+        alive,
+    } = handset;
+    let outcome = tokio::select! {
+        outcome = converse(socket, line, orders, &identity, &shared) => outcome,
+        // Cut: the socket is dropped with whatever was in it.
+        _ = alive => Ok(()),
+    };
+    shared.change(|world| {
+        world.lines.forget(line);
+        if let Err(failure) = outcome {
+            world
+                .journal
+                .trouble(format!("connection {line} ended: {failure:#}"));
+        }
+    });
+}
+
+async fn converse(
+    socket: TcpStream,
+    line: LineId,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+    identity: &ServerIdentity,
+    shared: &Shared,
+) -> Result<()> {
+    let mut wire = Wire {
+        socket: tokio_tungstenite::accept_async(socket)
+            .await
+            .context("no websocket upgrade")?,
+        inbound: Inbound::new(),
+    };
+    let Some(mut transport) = shake_hands(&mut wire, line, identity, shared).await? else {
+        return Ok(());
+    };
+    loop {
+        tokio::select! {
+            order = orders.recv() => match order {
+                Some(Order::Send(node)) => {
+                    let frame = transport.seal(&node)?;
+                    wire.send(frame).await?;
+                }
+                Some(Order::HangUp) | None => return wire.close().await,
+            },
+            frame = wire.next_frame() => match frame? {
+                Some(frame) => {
+                    let node = transport.open(frame)?;
+                    shared.change(|world| router::receive(world, line, node));
+                }
+                None => return Ok(()),
+            },
+        }
+    }
+}
+
+/// `None` when the client went away meanwhile.
+async fn shake_hands(
+    wire: &mut Wire,
+    line: LineId,
+    identity: &ServerIdentity,
+    shared: &Shared,
+) -> Result<Option<Transport>> {
+    let Some(hello) = wire.next_frame().await? else {
+        return Ok(None);
+    };
+    let (answer, half_done) = identity.answer(&hello)?;
+    wire.send(answer).await?;
+    let Some(finish) = wire.next_frame().await? else {
+        return Ok(None);
+    };
+    let (transport, introduction) = half_done.finish(&finish)?;
+    shared.change(|world| router::greet(world, line, introduction));
+    Ok(Some(transport))
+}
+
+struct Wire {
+    socket: WebSocketStream<TcpStream>,
+    inbound: Inbound,
+}
+
+impl Wire {
+    /// The next whole frame; `None` at the end. Loses nothing when it is dropped half-way.
+    async fn next_frame(&mut self) -> Result<Option<Vec<u8>>> {
+        loop {
+            if let Some(frame) = self.inbound.next_frame() {
+                return Ok(Some(frame));
+            }
+            match self.socket.next().await {
+                Some(Ok(Packet::Binary(bytes))) => self.inbound.feed(&bytes)?,
+                Some(Ok(Packet::Ping(_) | Packet::Pong(_))) => {}
+                Some(Ok(Packet::Text(_) | Packet::Frame(_))) => {
+                    bail!("only binary packets belong here")
+                }
+                // A client that dies does not say goodbye: to the server both are just the end.
+                Some(Ok(Packet::Close(_)) | Err(_)) | None => return Ok(None),
+            }
+        }
+    }
+
+    async fn send(&mut self, frame: Vec<u8>) -> Result<()> {
+        Ok(self.socket.send(Packet::Binary(frame.into())).await?)
+    }
+
+    /// Says goodbye and waits a while for the client's.
+    async fn close(&mut self) -> Result<()> {
+        self.socket.close(None).await?;
+        let answer = async { while let Some(Ok(_)) = self.socket.next().await {} };
+        // One that does not answer is dropped.
+        let _ = tokio::time::timeout(GOODBYE, answer).await;
+        Ok(())
+    }
+}

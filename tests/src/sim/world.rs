@@ -1,0 +1,189 @@
+//! Everything the simulator knows, behind one lock: people, groups, the linked device, open
+//! connections, mail under way, and a journal of what passed. Stories wait on it with a deadline.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+use wacore_binary::{Jid, Node};
+
+use super::bundle::KeyShelf;
+use super::device::Peer;
+use super::group::GroupState;
+use super::journal::Journal;
+use super::lines::{LineId, Lines, Phase};
+use super::mail::Mail;
+use super::person::Person;
+
+/// The device that was linked by scanning its QR.
+pub(crate) struct Companion {
+    pub(crate) device: u16,
+    /// Its key in the Noise handshake: how a login proves who it is.
+    pub(crate) noise_key: Vec<u8>,
+    pub(crate) shelf: KeyShelf,
+    /// Whether the phone has pushed the (empty) history that ends a client's first sync.
+    pub(crate) has_history: bool,
+}
+
+pub(crate) struct World {
+    /// The owner's number, a key of `people`.
+    pub(crate) owner: String,
+    pub(crate) people: BTreeMap<String, Person>,
+    pub(crate) groups: BTreeMap<String, GroupState>,
+    pub(crate) companion: Option<Companion>,
+    /// Device numbers are never used twice.
+    pub(crate) last_device: u16,
+    pub(crate) lines: Lines,
+    pub(crate) mail: Mail,
+    pub(crate) journal: Journal,
+}
+
+impl World {
+    pub(crate) fn new(owner: Person) -> Self {
+        Self {
+            owner: owner.number.clone(),
+            people: BTreeMap::from([(owner.number.clone(), owner)]),
+            groups: BTreeMap::new(),
+            companion: None,
+            last_device: 0,
+            lines: Lines::default(),
+            mail: Mail::default(),
+            journal: Journal::default(),
+        }
+    }
+
+    pub(crate) fn person(&self, number: &str) -> Result<&Person> {
+        self.people
+            .get(number)
+            .with_context(|| format!("nobody here has the number {number}"))
+    }
+
+    pub(crate) fn person_mut(&mut self, number: &str) -> Result<&mut Person> {
+        self.people
+            .get_mut(number)
+            .with_context(|| format!("nobody here has the number {number}"))
+    }
+
+    pub(crate) fn owner(&self) -> Result<&Person> {
+        self.person(&self.owner)
+    }
+
+    /// Who `jid` is, by number or LID, whatever the device.
+    pub(crate) fn who(&self, jid: &Jid) -> Option<&Person> {
+        self.people.values().find(|person| person.is(jid))
+    }
+
+    pub(crate) fn companion_mut(&mut self) -> Result<&mut Companion> {
+        self.companion
+            .as_mut()
+            .context("no device is linked: scan its QR first")
+    }
+
+    /// The linked device as the other end of Signal sessions.
+    pub(crate) fn companion_peer(&self) -> Result<Peer> {
+        let companion = self
+            .companion
+            .as_ref()
+            .context("no device is linked: scan its QR first")?;
+        Ok(Peer {
+            lid: self.owner()?.lid.clone(),
+            device: companion.device,
+        })
+    }
+
+    /// The connection on which the companion is logged in and takes messages.
+    pub(crate) fn online_line(&self) -> Option<LineId> {
+        self.lines
+            .find(|phase| matches!(phase, Phase::LoggedIn { active: true }))
+    }
+
+    /// Sends a stanza to a client.
+    pub(crate) fn send(&mut self, line: LineId, node: Node) {
+        if self.lines.send(line, node.clone()) {
+            self.journal.sent(node);
+        }
+    }
+
+    /// What a failed wait tells.
+    fn summary(&self) -> String {
+        let companion = match (&self.companion, self.online_line()) {
+            (None, _) => "no device is linked".to_owned(),
+            (Some(companion), Some(_)) => format!("device {} is online", companion.device),
+            (Some(companion), None) => format!("device {} is linked, not online", companion.device),
+        };
+        format!(
+            "{companion}; {} open connections; {}\n{}",
+            self.lines.count(),
+            self.mail.summary(),
+            self.journal.tail()
+        )
+    }
+}
+
+/// The world and its news, shared by the server, its connections and the story.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    world: Arc<Mutex<World>>,
+    news: Arc<watch::Sender<u64>>,
+}
+
+impl Shared {
+    pub(crate) fn new(world: World) -> Self {
+        Self {
+            world: Arc::new(Mutex::new(world)),
+            news: Arc::new(watch::Sender::new(0)),
+        }
+    }
+
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&World) -> T) -> T {
+        look(&self.lock())
+    }
+
+    /// Changes the world and wakes everybody who waits for something.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut World) -> T) -> T {
+        let outcome = change(&mut self.lock());
+        self.news
+            .send_modify(|count| *count = count.wrapping_add(1));
+        outcome
+    }
+
+    /// Asks `probe` at every change until it finds something.
+    ///
+    /// # Errors
+    /// What `probe` says; or, after `within`, what was awaited and what was seen instead.
+    pub(crate) async fn wait_for<T>(
+        &self,
+        within: Duration,
+        what: &str,
+        mut probe: impl FnMut(&mut World) -> Result<Option<T>>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + within;
+        let mut news = self.news.subscribe();
+        loop {
+            let found = probe(&mut self.lock())?;
+            if let Some(found) = found {
+                return Ok(found);
+            }
+            if timeout_at(deadline, news.changed()).await.is_err() {
+                bail!(
+                    "waited {within:?} for {what}; {}",
+                    self.look(World::summary)
+                );
+            }
+        }
+    }
+
+    /// A panic while the lock was held does not make what was seen before it worthless.
+    fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.look(World::summary))
+    }
+}

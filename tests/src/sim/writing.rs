@@ -1,0 +1,307 @@
+//! What people write to the companion: contacts in direct chats, groups and statuses, the owner's
+//! phone (its messages are synced to the companion), newsletters. Encrypts, builds the stanza,
+//! and leaves it to the mail.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result, ensure};
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{Jid, Node};
+use waproto::buffa::{Message as _, MessageField};
+use waproto::whatsapp::history_sync::HistorySyncType;
+use waproto::whatsapp::message::protocol_message::Type as ProtocolType;
+use waproto::whatsapp::message::{
+    DeviceSentMessage, HistorySyncNotification, HistorySyncType as NotifiedType, ProtocolMessage,
+    SenderKeyDistributionMessage,
+};
+use waproto::whatsapp::{HistorySync, Message};
+
+use super::clock;
+use super::content::announcement;
+use super::device::Sealed;
+use super::mail::{Fate, Origin};
+use super::padding::pad;
+use super::person::Addressing;
+use super::stanza::leaf;
+use super::world::World;
+
+/// `author` (a number) writes to the owner directly.
+pub(crate) fn direct(world: &mut World, author: &str, message: Message) -> Result<String> {
+    let person = world.person(author)?;
+    let from = person.jid(person.writes_by);
+    let stanza = NodeBuilder::new("message").attr("from", from);
+    let stanza = match person.writes_by {
+        Addressing::Number => stanza.attr("sender_lid", person.lid_jid()),
+        Addressing::Lid => stanza
+            .attr("sender_pn", person.pn_jid())
+            .attr("addressing_mode", "lid"),
+    };
+    let sealed = seal(world, author, &message)?;
+    post(world, author, stanza, vec![sealed], message)
+}
+
+/// `author` writes in a group. The first time, the stanza also carries the author's sender key.
+pub(crate) fn in_group(
+    world: &mut World,
+    author: &str,
+    group: &str,
+    message: Message,
+) -> Result<String> {
+    let state = world
+        .groups
+        .get(group)
+        .with_context(|| format!("no group {group}"))?;
+    let person = world.person(author)?;
+    ensure!(
+        state.members.iter().any(|member| member == author),
+        "{} is not a member of {group}",
+        person.name
+    );
+    let stanza = NodeBuilder::new("message").attr("from", state.jid());
+    let stanza = match state.addressing {
+        Addressing::Number => stanza
+            .attr("participant", person.pn_jid())
+            .attr("participant_lid", person.lid_jid())
+            .attr("addressing_mode", "pn"),
+        Addressing::Lid => stanza
+            .attr("participant", person.lid_jid())
+            .attr("participant_pn", person.pn_jid())
+            .attr("addressing_mode", "lid"),
+    };
+    let sealed = seal_for_chat(world, author, group, &message)?;
+    post(world, author, stanza, sealed, message)
+}
+
+/// `author` posts a status, which everybody who knows them gets.
+pub(crate) fn status(world: &mut World, author: &str, message: Message) -> Result<String> {
+    let person = world.person(author)?;
+    let chat = Jid::status_broadcast();
+    let stanza = NodeBuilder::new("message")
+        .attr("from", &chat)
+        .attr("participant", person.pn_jid())
+        .attr("participant_lid", person.lid_jid());
+    let sealed = seal_for_chat(world, author, &chat.to_string(), &message)?;
+    post(world, author, stanza, sealed, message)
+}
+
+/// The owner writes on the phone to `recipient` (a number, their own for a note to self); the
+/// companion gets a copy.
+pub(crate) fn from_phone(world: &mut World, recipient: &str, message: Message) -> Result<String> {
+    let (owner, to) = (world.owner()?, world.person(recipient)?);
+    let addressing = to.writes_by;
+    let destination = to.jid(addressing);
+    let stanza = NodeBuilder::new("message")
+        .attr("from", owner.jid(addressing))
+        .attr("recipient", &destination);
+    let stanza = match addressing {
+        Addressing::Number => stanza.attr("peer_recipient_lid", to.lid_jid()),
+        Addressing::Lid => stanza
+            .attr("peer_recipient_pn", to.pn_jid())
+            .attr("addressing_mode", "lid"),
+    };
+    let copy = Message {
+        device_sent_message: MessageField::some(DeviceSentMessage {
+            destination_jid: Some(destination.to_string()),
+            message: MessageField::some(message),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let author = world.owner.clone();
+    let sealed = seal(world, &author, &copy)?;
+    post(world, &author, stanza, vec![sealed], copy)
+}
+
+/// A newsletter publishes: not encrypted, and no person.
+pub(crate) fn newsletter(world: &mut World, jid: &Jid, message: &Message) -> Result<String> {
+    world.companion_peer()?;
+    let id = new_id();
+    let node = NodeBuilder::new("message")
+        .attr("from", jid)
+        .attr("id", id.as_str())
+        .attr("server_id", 100 + rand::random::<u8>())
+        .attr("t", clock::now())
+        .attr("type", announcement(message).0)
+        .children([leaf("plaintext", message.encode_to_vec())])
+        .build();
+    world.mail.post(id.clone(), node, None);
+    hand_over(world);
+    Ok(id)
+}
+
+/// The history that a phone pushes after linking, with nothing in it. It ends the client's
+/// initial sync at once; without it Baileys holds events back for 20 s.
+pub(crate) fn push_empty_history(world: &mut World) -> Result<()> {
+    let history = HistorySync {
+        sync_type: HistorySyncType::INITIAL_BOOTSTRAP,
+        progress: Some(100),
+        chunk_order: Some(1),
+        ..Default::default()
+    };
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(&history.encode_to_vec())?;
+    let message = Message {
+        protocol_message: MessageField::some(ProtocolMessage {
+            r#type: Some(ProtocolType::HISTORY_SYNC_NOTIFICATION),
+            history_sync_notification: MessageField::some(HistorySyncNotification {
+                sync_type: Some(NotifiedType::INITIAL_BOOTSTRAP),
+                progress: Some(100),
+                chunk_order: Some(1),
+                initial_hist_bootstrap_inline_payload: Some(packed.finish()?),
+                ..Default::default()
+            }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let owner = world.owner.clone();
+    let stanza = NodeBuilder::new("message")
+        .attr("from", world.owner()?.pn_jid())
+        .attr("category", "peer");
+    let sealed = seal(world, &owner, &message)?;
+    post(world, &owner, stanza, vec![sealed], message)?;
+    Ok(())
+}
+
+/// The companion could not read message `id` and asks for it again: its author starts a new
+/// session and encrypts it anew, under the same id.
+pub(crate) fn again(world: &mut World, id: &str, count: &str) -> Result<()> {
+    let letter = world
+        .mail
+        .find(id)
+        .with_context(|| format!("no message {id}"))?;
+    let origin = letter
+        .origin
+        .clone()
+        .with_context(|| format!("{id} was not encrypted"))?;
+    let mut node = letter.node.clone();
+    let chat = node
+        .attrs
+        .get("from")
+        .and_then(wacore_binary::NodeValue::to_jid);
+    let companion = world.companion_peer()?;
+    let author = world.person_mut(&origin.author)?;
+    author.device.forget(&companion);
+    let mut message = origin.message;
+    if let Some(chat) = chat.filter(|chat| !chat.is_pn() && !chat.is_lid()) {
+        author.shared_keys.insert(chat.to_string());
+        message.sender_key_distribution_message =
+            key_for(world, &origin.author, &chat.to_string())?;
+    }
+    let sealed = seal(world, &origin.author, &message)?;
+    let mut enc = enclosure(sealed, None);
+    enc.attrs.insert("count", count);
+    node.content = Some(wacore_binary::NodeContent::Nodes(vec![enc]));
+    if let Some(letter) = world.mail.find_mut(id) {
+        letter.node = node;
+        letter.fate = Fate::Waiting;
+    }
+    hand_over(world);
+    Ok(())
+}
+
+/// Gives the companion what waits for it, if it is there.
+pub(crate) fn hand_over(world: &mut World) {
+    let Some(line) = world.online_line() else {
+        return;
+    };
+    for node in world.mail.due(line, false) {
+        world.send(line, node);
+    }
+}
+
+/// Encrypts for the companion, meeting it first if need be.
+fn seal(world: &mut World, author: &str, message: &Message) -> Result<Sealed> {
+    let companion = world.companion_peer()?;
+    if !world.person(author)?.device.has_session(&companion)? {
+        let bundle = world.companion_mut()?.shelf.issue();
+        world.person_mut(author)?.device.meet(&companion, &bundle)?;
+    }
+    let plain = pad(message.encode_to_vec());
+    world.person_mut(author)?.device.seal(&companion, &plain)
+}
+
+/// Encrypts with the author's sender key; the key itself goes along until the companion has it.
+fn seal_for_chat(
+    world: &mut World,
+    author: &str,
+    chat: &str,
+    message: &Message,
+) -> Result<Vec<Sealed>> {
+    let mut sealed = Vec::new();
+    if !world.person(author)?.shared_keys.contains(chat) {
+        let introduction = Message {
+            sender_key_distribution_message: key_for(world, author, chat)?,
+            ..Default::default()
+        };
+        sealed.push(seal(world, author, &introduction)?);
+        world
+            .person_mut(author)?
+            .shared_keys
+            .insert(chat.to_owned());
+    }
+    let person = world.person_mut(author)?;
+    let own = person.peer();
+    let plain = pad(message.encode_to_vec());
+    sealed.push(person.device.seal_for_group(chat, &own, &plain)?);
+    Ok(sealed)
+}
+
+fn key_for(
+    world: &mut World,
+    author: &str,
+    chat: &str,
+) -> Result<MessageField<SenderKeyDistributionMessage>> {
+    let person = world.person_mut(author)?;
+    let own = person.peer();
+    Ok(MessageField::some(SenderKeyDistributionMessage {
+        group_id: Some(chat.to_owned()),
+        axolotl_sender_key_distribution_message: Some(person.device.distribution(chat, &own)?),
+        ..Default::default()
+    }))
+}
+
+fn post(
+    world: &mut World,
+    author: &str,
+    stanza: NodeBuilder,
+    sealed: Vec<Sealed>,
+    message: Message,
+) -> Result<String> {
+    let id = new_id();
+    let inner = message
+        .device_sent_message
+        .as_option()
+        .and_then(|copy| copy.message.as_option());
+    let (kind, media) = announcement(inner.unwrap_or(&message));
+    let node = stanza
+        .attr("id", id.as_str())
+        .attr("t", clock::now())
+        .attr("type", kind)
+        .attr("notify", world.person(author)?.name.as_str())
+        .children(sealed.into_iter().map(|sealed| enclosure(sealed, media)))
+        .build();
+    let origin = Origin {
+        author: author.to_owned(),
+        message,
+    };
+    world.mail.post(id.clone(), node, Some(origin));
+    hand_over(world);
+    Ok(id)
+}
+
+fn enclosure(sealed: Sealed, media: Option<&'static str>) -> Node {
+    let enc = NodeBuilder::new("enc")
+        .attr("v", "2")
+        .attr("type", sealed.kind);
+    let enc = match media {
+        Some(media) => enc.attr("mediatype", media),
+        None => enc,
+    };
+    enc.bytes(sealed.bytes).build()
+}
+
+/// A message id as phones make them.
+fn new_id() -> String {
+    format!("3A{}", hex::encode_upper(rand::random::<[u8; 9]>()))
+}

@@ -1,0 +1,171 @@
+//! Builds: the component into its plugin folder, the host, and what only the tests need.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{process, setup};
+
+/// A component is handed out and loaded at every start: small is a promise.
+const COMPONENT_MAX_BYTES: u64 = 300 * 1024;
+
+/// Crate, and the file name under which its manifest knows the component.
+const COMPONENT: (&str, &str) = ("whatsapp-personal-plugin", "whatsapp-personal.wasm");
+const TEST_COMPONENTS: [(&str, &str); 2] = [
+    ("invented-channel", "pigeon-post.wasm"),
+    ("hostile-channel", "hostile-channel.wasm"),
+];
+
+/// Where the built things are.
+#[derive(Debug)]
+pub(crate) struct Built {
+    target: PathBuf,
+}
+
+impl Built {
+    pub(crate) fn binary(&self, name: &str) -> PathBuf {
+        self.target
+            .join("release")
+            .join(name)
+            .with_extension(std::env::consts::EXE_EXTENSION)
+    }
+
+    fn test_components(&self) -> PathBuf {
+        self.target.join("test-components")
+    }
+
+    /// Tells tests and demo where the real parts are.
+    pub(crate) fn for_tests(&self, mut command: Command) -> Command {
+        command
+            .env("LOONG_BIN", self.binary("loong"))
+            .env("LOONG_PLUGIN_ROOT", process::root().join("runtime-plugins"))
+            .env("LOONG_TEST_COMPONENTS", self.test_components());
+        command
+    }
+}
+
+/// What an operator gets: `loong` and the component beside its manifest.
+pub(crate) fn product() -> Result<Built> {
+    setup::rust()?;
+    let built = component()?;
+    process::run(
+        "building loong (the first time takes minutes)",
+        process::cargo().args(["build", "--release", "--package", "loong"]),
+    )?;
+    process::step(&format!("built {}", built.binary("loong").display()));
+    Ok(built)
+}
+
+/// What is built natively. One feature set for building and running tests, else cargo compiles
+/// wasmtime twice.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Targets {
+    Binaries,
+    BinariesAndTests,
+}
+
+/// The product, the simulator, the test components and the bridge's dependencies.
+pub(crate) fn everything(targets: Targets) -> Result<Built> {
+    setup::rust()?;
+    setup::node()?;
+    let built = component()?;
+    for (package, file) in TEST_COMPONENTS {
+        place(
+            &compiled(package, &built.target)?,
+            &built.test_components().join(file),
+        )?;
+    }
+    process::run(
+        "building loong and the simulator (the first time takes minutes)",
+        process::cargo()
+            .args(["build", "--release", "--workspace"])
+            .arg(match targets {
+                Targets::Binaries => "--bins",
+                Targets::BinariesAndTests => "--all-targets",
+            }),
+    )?;
+    process::run(
+        "installing the bridge's Node dependencies",
+        Command::new(built.binary("loong"))
+            .args(["whatsapp-personal", "bridge", "install", "--config"])
+            .arg(install_config(&built)?)
+            .current_dir(process::root()),
+    )?;
+    Ok(built)
+}
+
+fn component() -> Result<Built> {
+    let built = Built {
+        target: target_directory()?,
+    };
+    let (package, file) = COMPONENT;
+    let wasm = compiled(package, &built.target)?;
+    let size = std::fs::metadata(&wasm)?.len();
+    ensure!(
+        size < COMPONENT_MAX_BYTES,
+        "the component has {size} bytes, more than the {COMPONENT_MAX_BYTES} we promise"
+    );
+    let folder = process::root().join("runtime-plugins/whatsapp-personal-bridge");
+    place(&wasm, &folder.join(file))?;
+    // Tests that load several components side by side find all of them in one folder.
+    place(&wasm, &built.test_components().join(file))?;
+    Ok(built)
+}
+
+fn compiled(package: &str, target: &Path) -> Result<PathBuf> {
+    process::run(
+        &format!("building the component {package}"),
+        process::cargo().args([
+            "build",
+            "--package",
+            package,
+            "--lib",
+            "--profile",
+            "component",
+            "--target",
+            "wasm32-wasip2",
+        ]),
+    )?;
+    Ok(target
+        .join("wasm32-wasip2/component")
+        .join(package.replace('-', "_"))
+        .with_extension("wasm"))
+}
+
+/// Copies by rename, so that a running `loong` never loads half a component.
+fn place(from: &Path, to: &Path) -> Result<()> {
+    let folder = to.parent().context("a component is placed into a folder")?;
+    std::fs::create_dir_all(folder)?;
+    let half = to.with_extension("wasm.new");
+    std::fs::copy(from, &half).with_context(|| format!("cannot copy {}", from.display()))?;
+    std::fs::rename(&half, to).with_context(|| format!("cannot write {}", to.display()))
+}
+
+/// The installer asks for a configuration only to find the plugin.
+fn install_config(built: &Built) -> Result<PathBuf> {
+    let file = built.target.join("xtask-install.toml");
+    std::fs::write(
+        &file,
+        "[runtime_plugins]\nenabled = true\nroots = [\"./runtime-plugins\"]\n",
+    )?;
+    Ok(file)
+}
+
+/// Asked of cargo, which knows `CARGO_TARGET_DIR` and every configuration file.
+fn target_directory() -> Result<PathBuf> {
+    let metadata =
+        process::output(process::cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    ensure!(
+        metadata.status.success(),
+        "{}",
+        String::from_utf8_lossy(&metadata.stderr)
+    );
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout)?;
+    let directory = metadata
+        .get("target_directory")
+        .and_then(|value| value.as_str());
+    Ok(directory
+        .context("cargo metadata names no target directory")?
+        .into())
+}

@@ -1,0 +1,87 @@
+//! What must be on the machine before anything is built: one clear sentence for each thing missing.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process;
+
+const NODE_AT_LEAST: u32 = 20;
+const GUEST_TARGET: &str = "wasm32-wasip2";
+
+/// Rust can build for the sandbox.
+pub(crate) fn rust() -> Result<()> {
+    if guest_target_is_there()? {
+        return Ok(());
+    }
+    let installed = process::run(
+        &format!("adding the Rust target {GUEST_TARGET}"),
+        Command::new("rustup")
+            .args(["target", "add", GUEST_TARGET])
+            .current_dir(process::root()),
+    );
+    installed.with_context(|| {
+        format!("the Rust target {GUEST_TARGET} is missing: install rustup (https://rustup.rs), then run this command again")
+    })
+}
+
+/// Node and npm are there and new enough.
+pub(crate) fn node() -> Result<()> {
+    let Some(version) = version_of("node") else {
+        bail!(
+            "Node.js is missing: install Node {NODE_AT_LEAST} or newer (https://nodejs.org), then run this command again"
+        );
+    };
+    if major(&version).is_none_or(|major| major < NODE_AT_LEAST) {
+        bail!(
+            "Node.js {version} is too old: install Node {NODE_AT_LEAST} or newer (https://nodejs.org), then run this command again"
+        );
+    }
+    if version_of("npm").is_none() {
+        bail!(
+            "npm is missing: it comes with Node.js from https://nodejs.org; with a distribution's Node, install its npm package too"
+        );
+    }
+    Ok(())
+}
+
+fn guest_target_is_there() -> Result<bool> {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let found = process::output(
+        Command::new(rustc)
+            .args(["--print", "target-libdir", "--target", GUEST_TARGET])
+            .current_dir(process::root()),
+    )
+    .context("rustc is missing: install Rust with rustup (https://rustup.rs)")?;
+    Ok(found.status.success() && Path::new(String::from_utf8_lossy(&found.stdout).trim()).is_dir())
+}
+
+fn version_of(tool: &str) -> Option<String> {
+    let found = Command::new(tool).arg("--version").output().ok()?;
+    found
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&found.stdout).trim().to_owned())
+}
+
+fn major(version: &str) -> Option<u32> {
+    version
+        .trim_start_matches('v')
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::major;
+
+    #[test]
+    fn the_major_version_is_read_from_what_node_prints() {
+        assert_eq!(major("v20.11.1"), Some(20));
+        assert_eq!(major("v8.0.0"), Some(8));
+        assert_eq!(major("not a version"), None);
+    }
+}
