@@ -87,11 +87,11 @@ impl Bridge {
 
 fn refusal(kind: ErrorKind) -> CallError {
     CallError::Refused {
-        at: CallSite {
+        at: Box::new(CallSite {
             plugin_id: "pigeon".to_owned(),
             version: "1".to_owned(),
             call: Call::Settle,
-        },
+        }),
         error: ChannelError {
             kind,
             code: "told_so".to_owned(),
@@ -315,6 +315,7 @@ async fn no_more_chats_are_answered_at_once_than_configured() {
     let names: Vec<&str> = chats.iter().map(String::as_str).collect();
     let bridge = Bridge::with(&names.iter().map(|name| (*name, *name)).collect::<Vec<_>>());
     let story = Story::of(bridge, Engine::with_gates(&names), |serving| serving.concurrency = 3);
+    tokio::time::sleep(Duration::from_secs(1)).await;
     for name in &names {
         story.engine.open(name);
     }

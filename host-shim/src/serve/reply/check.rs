@@ -23,16 +23,16 @@ pub struct EngineCheck {
     pub hint: String,
 }
 
-/// Checks the engine that `account` (its name in the configuration) would be served with.
+/// Checks the engine that the account with these names would be served with.
 /// With `contact` the engine is asked whether it works: the provider over the network.
-pub async fn check(config: &Config, account: &str, contact: bool) -> EngineCheck {
+pub async fn check(config: &Config, account: &[&str], contact: bool) -> EngineCheck {
     let variable = |name: &str| std::env::var(name).ok();
     check_with(config, account, contact, &variable).await
 }
 
 async fn check_with(
     config: &Config,
-    account: &str,
+    account: &[&str],
     contact: bool,
     variable: &(dyn Fn(&str) -> Option<String> + Sync),
 ) -> EngineCheck {
@@ -107,7 +107,7 @@ mod tests {
 
     async fn check_text(text: &str, contact: bool) -> EngineCheck {
         let config = Config::parse(Path::new("loong.toml"), text.to_owned()).unwrap();
-        check_with(&config, "default", contact, &|_| None).await
+        check_with(&config, &["default"], contact, &|_| None).await
     }
 
     #[tokio::test]

@@ -64,14 +64,14 @@ pub enum EngineSettings {
 }
 
 impl ReplySettings {
-    /// Reads `[reply]` for `account` (its name in the configuration). `asked` is the engine of
-    /// the command line and goes before the file's; `variable` looks up the environment.
+    /// Reads `[reply]` for the account with these names, the one that counts most first. `asked` is
+    /// the engine of the command line and goes before the file's; `variable` looks up the environment.
     ///
     /// # Errors
     /// A key does not fit, or no engine is chosen and none follows: each names the key.
     pub fn read(
         config: &Config,
-        account: &str,
+        account: &[&str],
         asked: Option<EngineKind>,
         variable: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, Failure> {
@@ -82,9 +82,12 @@ impl ReplySettings {
         for name in accounts.keys() {
             Table::new(file, &format!("reply.accounts.{name}"), accounts.value(name))?.only(&["instructions"])?;
         }
-        let path = format!("reply.accounts.{account}");
-        let own = Table::new(file, &path, accounts.value(account))?.text("instructions")?;
-        let instructions = own.or(reply.text("instructions")?);
+        let mut instructions = reply.text("instructions")?;
+        for name in account.iter().rev() {
+            let path = format!("reply.accounts.{name}");
+            let own = Table::new(file, &path, accounts.value(name))?.text("instructions")?;
+            instructions = own.or(instructions);
+        }
         let concurrency = reply.number("concurrency", 1..=64)?.unwrap_or(8);
         let history_turns = reply.number("history_turns", 0..=1_000)?.unwrap_or(20);
         let timeout = reply.number("timeout_s", 1..=3_600)?.unwrap_or(120);
@@ -159,7 +162,7 @@ mod tests {
 
     fn read(text: &str, asked: Option<EngineKind>) -> Result<ReplySettings, Failure> {
         let config = Config::parse(Path::new("loong.toml"), text.to_owned()).unwrap();
-        ReplySettings::read(&config, "work", asked, &|_| None)
+        ReplySettings::read(&config, &["Work", "work"], asked, &|_| None)
     }
 
     #[test]

@@ -68,7 +68,8 @@ impl Server {
             for turn in 0.. {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let answer = script[turn.min(script.len() - 1)].clone();
-                heard.lock().unwrap().push(read_request(&mut stream).await);
+                let request = read_request(&mut stream).await;
+                heard.lock().unwrap().push(request);
                 if answer.silent {
                     std::future::pending::<()>().await;
                 }
