@@ -171,8 +171,8 @@ impl Source {
         example: "~/.loong/whatsapp-personal/default",
     };
 
-    /// The value and the path of the key it came from. The value is left exactly as it was
-    /// written: the host checks that it stands in the block or in a variable.
+    /// The value and the path of the key it came from. Nothing but space around it is changed:
+    /// the host checks that it stands in the block or in a variable.
     fn resolve(
         &self,
         top: &Section,
@@ -184,7 +184,7 @@ impl Source {
             |section: &Section, suffix: &str| format!("{}.{}{suffix}", section.path, self.key);
         for section in [own, top] {
             if let Some(value) = &(self.of)(section).inline {
-                return Some((value.clone(), path(section, "")));
+                return Some((value.trim().to_owned(), path(section, "")));
             }
         }
         let pointers = [own, top]
@@ -195,7 +195,7 @@ impl Source {
         for (name, path) in pointers.chain([by_default]) {
             let value = env.lookup(&name).filter(|value| !value.trim().is_empty());
             if let Some(value) = value {
-                return Some((value, path));
+                return Some((value.trim().to_owned(), path));
             }
             if !unset.contains(&name) {
                 unset.push(name);

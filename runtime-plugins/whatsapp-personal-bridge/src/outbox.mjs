@@ -72,7 +72,7 @@ export class Outbox {
   acknowledged(messageId, error) {
     const row = this.#store.outboundById(messageId);
     if (!row || row.state === "sent") return;
-    this.#store.settleOutbound(messageId, error === null ? "sent" : "failed", error);
+    this.#store.settleOutbound(messageId, error === null ? "sent" : "failed", error === null ? null : rejected(error).message);
     this.#emit("message_out", { chat: shortReference(row.jid), status: error === null ? "sent" : "failed" });
     this.#awaited.get(messageId)?.(error);
   }
@@ -84,8 +84,10 @@ export class Outbox {
       if (!row || this.#awaited.has(messageId)) continue;
       try {
         await this.#carrier?.relay(row.jid, messageId, row.body);
-      } catch {
-        return; // The connection is gone again; the next one goes on here.
+      } catch (error) {
+        // Without a connection the rest waits for the next one.
+        if (!(error instanceof RequestError) || error.code !== "whatsapp_rejected") return;
+        this.#store.settleOutbound(messageId, "failed", error.message);
       }
     }
   }
@@ -109,7 +111,7 @@ export class Outbox {
     if (!earlier) return this.#sendNew(jid, text, key);
     const messageId = earlier.message_id;
     if (earlier.state === "sent") return { messageId, status: "already_sent" };
-    if (earlier.state === "failed") throw rejected(earlier.error);
+    if (earlier.state === "failed") throw new RequestError("whatsapp_rejected", earlier.error ?? "WhatsApp refused the message");
     // The first text counts: its bytes under its id, so that whoever got it already sees it once.
     this.#require();
     this.#store.settleOutbound(messageId, "pending");
@@ -142,25 +144,37 @@ export class Outbox {
     const outcome = /** @type {Promise<{ ack: string | null } | "late">} */ (new Promise((resolve) => (settle = resolve)));
     this.#awaited.set(messageId, (error) => settle({ ack: error }));
     const timer = setTimeout(() => settle("late"), this.#ackMs);
+    const relayed = carrier.relay(jid, messageId, body).then(() => outcome);
+    // One that fails after the answer was given stays pending, for the next connection.
+    relayed.catch(() => undefined);
     try {
-      const relayed = carrier.relay(jid, messageId, body).then(() => outcome);
-      // A relay that fails after the answer was given is found again as pending.
-      relayed.catch(() => undefined);
       const result = await Promise.race([outcome, relayed]);
       if (result === "late") return { messageId, status: "pending" };
-      if (result.ack !== null) throw rejected(result.ack);
-      return { messageId, status: "sent" };
+      if (result.ack === null) return { messageId, status: "sent" };
+      throw rejected(result.ack);
     } catch (error) {
-      if (error instanceof RequestError) throw error;
-      // Nothing was accepted, so nothing may go out by itself later.
-      if (keyed) this.#store.settleOutbound(messageId, "unsent");
-      else this.#store.forgetOutbound(messageId);
-      this.#require();
-      throw new RequestError("timeout", "WhatsApp did not take the message: it did not answer what must be known before. Try again");
+      throw this.#notTaken(messageId, keyed, error);
     } finally {
       clearTimeout(timer);
       this.#awaited.delete(messageId);
     }
+  }
+
+  /**
+   * @param {string} messageId
+   * @param {boolean} keyed
+   * @param {unknown} error
+   */
+  #notTaken(messageId, keyed, error) {
+    if (error instanceof RequestError && error.code === "whatsapp_rejected") {
+      this.#store.settleOutbound(messageId, "failed", error.message);
+      return error;
+    }
+    // The caller is told that it failed, so it must not go out by itself later.
+    if (keyed) this.#store.settleOutbound(messageId, "unsent");
+    else this.#store.forgetOutbound(messageId);
+    if (error instanceof RequestError) return error;
+    return new RequestError("timeout", "WhatsApp did not take the message: the connection did not hold, or a question before it was not answered. Try again");
   }
 
   #require() {
@@ -170,11 +184,11 @@ export class Outbox {
   }
 }
 
-/** @param {string | null} error WhatsApp's number for the refusal */
+/** @param {string} error WhatsApp's number for the refusal */
 function rejected(error) {
   const why =
     error === "463"
       ? "it does not let this account write to people who have not written to it first"
-      : `its reason has the number ${error ?? "unknown"}`;
+      : `its reason has the number ${error}`;
   return new RequestError("whatsapp_rejected", `WhatsApp refused the message: ${why}`);
 }

@@ -137,7 +137,13 @@ export class Session {
    */
   async relay(jid, messageId, body) {
     this.requireConnected();
-    await this.#socket?.relayMessage(jid, proto.Message.decode(body), { messageId });
+    const socket = this.#socket;
+    if (!socket) return;
+    // Baileys sends to nobody without a word; it keeps the answer, so that asking costs nothing.
+    if (!jid.endsWith("@g.us") && (await socket.getUSyncDevices([jid], true, false)).length === 0) {
+      throw new RequestError("whatsapp_rejected", "WhatsApp knows no device of this contact. Check that the number uses WhatsApp");
+    }
+    await socket.relayMessage(jid, proto.Message.decode(body), { messageId });
   }
 
   // --- one connection --------------------------------------------------------------------------

@@ -1,0 +1,30 @@
+// @ts-check
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readMessage, sentAt, unwrap } from "../src/inbound.mjs";
+import { fixture } from "./support/fixtures.mjs";
+
+for (const { name, message, key, stub, kind, text, ignored } of fixture("inbound-kinds.json").cases) {
+  test(`an inbound message: ${name}`, () => {
+    const read = readMessage({
+      key: { remoteJid: "15551234567@s.whatsapp.net", id: "A1", fromMe: false, ...key },
+      message,
+      ...(stub ? { messageStubType: stub } : {}),
+    });
+    assert.deepEqual(read, ignored ? { ignored } : { text: { kind, text } });
+  });
+}
+
+test("envelopes without end are not followed for ever", () => {
+  /** @type {any} */
+  const endless = { ephemeralMessage: {} };
+  endless.ephemeralMessage.message = endless;
+  assert.equal(unwrap(endless), endless);
+});
+
+test("the time of a message is read from a number, a protobuf Long, or not at all", () => {
+  assert.equal(sentAt(1_700_000_000, 5), 1_700_000_000_000);
+  assert.equal(sentAt(/** @type {any} */ ({ toString: () => "1700000000" }), 5), 1_700_000_000_000);
+  assert.equal(sentAt(null, 5), 5);
+  assert.equal(sentAt(0, 5), 5);
+});

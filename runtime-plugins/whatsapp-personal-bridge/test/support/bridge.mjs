@@ -1,0 +1,72 @@
+// @ts-check
+/** Parts of a bridge for tests that need no WhatsApp: a real store, a session that is told its state. */
+
+import { Inbox } from "../../src/inbox.mjs";
+import { Outbox } from "../../src/outbox.mjs";
+import { RequestError } from "../../src/errors.mjs";
+import { openStore } from "../../src/store.mjs";
+import { temporaryDir } from "./fixtures.mjs";
+
+/**
+ * @param {import("node:test").TestContext} t
+ * @param {{ allowed?: string[], dir?: string, ackMs?: number }} [options]
+ */
+export function parts(t, { allowed = ["*"], dir = temporaryDir(t), ackMs = 200 } = {}) {
+  const store = openStore(dir);
+  if (!store.currentLogin()) store.addLogin("{}");
+  t.after(() => store.close());
+  /** @type {{ event: string, [field: string]: unknown }[]} */
+  const events = [];
+  /** @type {import("../../src/events.mjs").Emit} */
+  const emit = (event, fields = {}) => events.push({ event, ...fields });
+  const inbox = new Inbox(store, emit, allowed.length > 0 ? allowed : undefined);
+  const outbox = new Outbox(store, emit, ackMs);
+  return { store, inbox, outbox, emit, events, dir };
+}
+
+/**
+ * Stands for the connection: takes messages, and acknowledges them as the test says.
+ * @param {Outbox} outbox
+ * @param {"acknowledges" | "refuses" | "is silent" | "breaks"} [behaviour]
+ */
+export function carrier(outbox, behaviour = "acknowledges") {
+  /** @type {{ jid: string, messageId: string, body: string }[]} */
+  const sent = [];
+  let number = 0;
+  const state = { connected: true, behaviour, sent };
+  outbox.use({
+    requireConnected: () => {
+      if (!state.connected) throw new RequestError("not_connected", "The bridge is not connected to WhatsApp");
+    },
+    compose: (text) => ({ messageId: `M${(number += 1)}`, body: Buffer.from(text) }),
+    relay: async (jid, messageId, body) => {
+      if (state.behaviour === "breaks") throw new Error("the line is dead");
+      sent.push({ jid, messageId, body: Buffer.from(body).toString() });
+      if (state.behaviour === "acknowledges") outbox.acknowledged(messageId, null);
+      if (state.behaviour === "refuses") outbox.acknowledged(messageId, "463");
+    },
+  });
+  return state;
+}
+
+/**
+ * @param {string} id
+ * @param {string} [text]
+ * @param {string} [phone]
+ * @returns {import("../../src/inbox.mjs").Inbound}
+ */
+export function inbound(id, text = `text of ${id}`, phone = "15551234567") {
+  const jid = `${phone}@s.whatsapp.net`;
+  return {
+    conversation: jid,
+    aliases: [{ kind: "phone", user: phone }],
+    sender: jid,
+    messageId: id,
+    group: false,
+    kind: "text",
+    text,
+    senderName: "Ana",
+    sentAt: 1_700_000_000_000,
+    groupSubject: null,
+  };
+}
