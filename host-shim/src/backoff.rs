@@ -55,7 +55,10 @@ mod tests {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
         for whole in [1, 2, 4, 8, 16, 30, 30, 30] {
             let wait = backoff.wait();
-            assert!(wait >= Duration::from_millis(whole * 500), "{wait:?} of {whole} s");
+            assert!(
+                wait >= Duration::from_millis(whole * 500),
+                "{wait:?} of {whole} s"
+            );
             assert!(wait <= Duration::from_secs(whole), "{wait:?} of {whole} s");
         }
         backoff.reset();

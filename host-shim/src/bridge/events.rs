@@ -12,23 +12,56 @@ pub const LONGEST_LINE: usize = 64 * 1024;
 #[derive(Clone, PartialEq, Eq)]
 pub enum BridgeEvent {
     /// The HTTP endpoint answers.
-    Listening { url: String },
+    Listening {
+        url: String,
+    },
     /// The connection state changed.
-    State { state: String, message: Option<String>, retry_in: Option<Duration> },
+    State {
+        state: String,
+        message: Option<String>,
+        retry_in: Option<Duration>,
+    },
     /// Show this QR code instead of the last one.
-    Qr { payload: String, expires_in: Duration, number: u64 },
+    Qr {
+        payload: String,
+        expires_in: Duration,
+        number: u64,
+    },
     /// Type this code on the phone.
-    PairingCode { code: String },
+    PairingCode {
+        code: String,
+    },
     /// Linked and online.
-    Connected { name: Option<String>, phone: Option<String> },
-    MessageIn { chat: String, kind: String },
-    MessageRefused { chat: String, reason: String },
-    MessageOut { chat: String, status: String },
+    Connected {
+        name: Option<String>,
+        phone: Option<String>,
+    },
+    MessageIn {
+        chat: String,
+        kind: String,
+    },
+    MessageRefused {
+        chat: String,
+        reason: String,
+    },
+    MessageOut {
+        chat: String,
+        status: String,
+    },
     /// An existing login was taken over.
-    Imported { from: String },
-    Warning { code: String, message: String },
+    Imported {
+        from: String,
+    },
+    Warning {
+        code: String,
+        message: String,
+    },
     /// The last event before a non-zero exit.
-    Fatal { code: String, message: String, hint: String },
+    Fatal {
+        code: String,
+        message: String,
+        hint: String,
+    },
     /// The last event before a clean exit.
     Stopped,
 }
@@ -65,7 +98,12 @@ pub fn read(line: &str) -> Line {
 fn event(name: &str, fields: &Map<String, Value>) -> Option<Option<BridgeEvent>> {
     let text = |key: &str| fields.get(key).and_then(Value::as_str).map(str::to_owned);
     let word = |key: &str| text(key).unwrap_or_default();
-    let span = |key: &str| fields.get(key).and_then(Value::as_u64).map(Duration::from_millis);
+    let span = |key: &str| {
+        fields
+            .get(key)
+            .and_then(Value::as_u64)
+            .map(Duration::from_millis)
+    };
     Some(match name {
         "listening" => text("url").map(|url| BridgeEvent::Listening { url }),
         "state" => text("state").map(|state| BridgeEvent::State {
@@ -135,8 +173,11 @@ mod tests {
 
     #[test]
     fn a_qr_event_is_read_and_its_payload_never_shown() {
-        let line = r#"{"event":"qr","at":1,"qr":"2@secret","expires_in_ms":60000,"number":1,"round":1}"#;
-        let Line::Event(event) = read(line) else { panic!("{line}") };
+        let line =
+            r#"{"event":"qr","at":1,"qr":"2@secret","expires_in_ms":60000,"number":1,"round":1}"#;
+        let Line::Event(event) = read(line) else {
+            panic!("{line}")
+        };
         assert_eq!(
             event,
             BridgeEvent::Qr {
@@ -151,7 +192,9 @@ mod tests {
     #[test]
     fn a_state_without_retry_is_read() {
         assert_eq!(
-            read(r#"{"event":"state","at":1,"state":"connecting","reason":null,"message":"","retry_in_ms":null}"#),
+            read(
+                r#"{"event":"state","at":1,"state":"connecting","reason":null,"message":"","retry_in_ms":null}"#
+            ),
             Line::Event(BridgeEvent::State {
                 state: "connecting".to_owned(),
                 message: None,
@@ -168,7 +211,12 @@ mod tests {
 
     #[test]
     fn a_known_event_without_its_essence_and_plain_prose_are_garbage() {
-        for line in [r#"{"event":"qr","at":1}"#, "Closing session", "[]", r#"{"at":1}"#] {
+        for line in [
+            r#"{"event":"qr","at":1}"#,
+            "Closing session",
+            "[]",
+            r#"{"at":1}"#,
+        ] {
             assert_eq!(read(line), Line::Garbage, "{line}");
         }
     }

@@ -26,13 +26,23 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     /// It begins: why, and how many packages there are.
-    Begins { why: &'static str, packages: usize },
-    Fetched { done: usize, packages: usize },
+    Begins {
+        why: &'static str,
+        packages: usize,
+    },
+    Fetched {
+        done: usize,
+        packages: usize,
+    },
     /// Another process installs into the same folder.
     WaitsForAnother,
-    Done { took: Duration },
+    Done {
+        took: Duration,
+    },
     /// Not as it should be, but nothing may be installed.
-    Skipped { why: &'static str },
+    Skipped {
+        why: &'static str,
+    },
 }
 
 /// Whether a folder has what it needs.
@@ -62,16 +72,25 @@ pub async fn ensure(
     }
     let lock_file = folder.join("package-lock.json");
     let bytes = fs::read(&lock_file).map_err(|error| {
-        Failure::operator("lock_file_missing", format!("cannot read {}", lock_file.display()))
-            .because(error)
-            .hint("the plugin is incomplete: get it again")
+        Failure::operator(
+            "lock_file_missing",
+            format!("cannot read {}", lock_file.display()),
+        )
+        .because(error)
+        .hint("the plugin is incomplete: get it again")
     })?;
     let digest = hex::encode(Sha256::digest(&bytes));
     match (look(folder, &digest), skip) {
         (Found::Current, _) => return Ok(()),
         (Found::Missing, true) => {
-            return Err(Failure::operator("not_installed", "the bridge's dependencies are not installed, and --skip-install forbids to do it")
-                .hint(format!("run `npm ci --ignore-scripts` in {}, or leave --skip-install out", folder.display())));
+            return Err(Failure::operator(
+                "not_installed",
+                "the bridge's dependencies are not installed, and --skip-install forbids to do it",
+            )
+            .hint(format!(
+                "run `npm ci --ignore-scripts` in {}, or leave --skip-install out",
+                folder.display()
+            )));
         }
         (found @ (Found::Interrupted | Found::Outdated), true) => {
             tell(Progress::Skipped { why: found.why() });
@@ -95,12 +114,16 @@ pub async fn ensure(
     // Whatever happens from here on, it is not complete before it is stamped again.
     let stamp = folder.join("node_modules").join(STAMP);
     match fs::remove_file(&stamp) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unwritable(folder, &error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(unwritable(folder, &error));
+        }
         Ok(()) | Err(_) => {}
     }
     run(&npm, folder, packages, tell).await?;
     write_stamp(folder, &digest).map_err(|error| unwritable(folder, &error))?;
-    tell(Progress::Done { took: began.elapsed() });
+    tell(Progress::Done {
+        took: began.elapsed(),
+    });
     Ok(())
 }
 
@@ -128,7 +151,11 @@ fn look(folder: &Path, digest: &str) -> Found {
 }
 
 /// One install at a time into one folder, over all processes.
-async fn lock(folder: &Path, locks: &Path, tell: &mut (dyn FnMut(Progress) + Send)) -> Result<File, Failure> {
+async fn lock(
+    folder: &Path,
+    locks: &Path,
+    tell: &mut (dyn FnMut(Progress) + Send),
+) -> Result<File, Failure> {
     let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
     let name = hex::encode(Sha256::digest(whole.as_os_str().as_encoded_bytes()));
     let name = name.get(..16).unwrap_or_default();
@@ -138,7 +165,11 @@ async fn lock(folder: &Path, locks: &Path, tell: &mut (dyn FnMut(Progress) + Sen
             .because(error)
             .hint("make the folder writable for you, or set LOONG_HOME to another place")
     };
-    let file = File::options().create(true).append(true).open(&path).map_err(unusable)?;
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(unusable)?;
     let mut waiting = false;
     loop {
         match file.try_lock() {
@@ -169,7 +200,13 @@ async fn run(
             ))
     };
     let mut child = Command::new(npm)
-        .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=http"])
+        .args([
+            "ci",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            "--loglevel=http",
+        ])
         .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -189,12 +226,17 @@ async fn run(
     };
     let drained = async {
         let mut stdout = stdout;
-        tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await.ok();
+        tokio::io::copy(&mut stdout, &mut tokio::io::sink())
+            .await
+            .ok();
     };
     let (status, words, ()) = tokio::join!(ended, follow(stderr, packages, tell), drained);
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(failed(format!("npm ended with {status}\n{}", words.join("\n")))),
+        Ok(status) => Err(failed(format!(
+            "npm ended with {status}\n{}",
+            words.join("\n")
+        ))),
         Err(error) => Err(failed(error.to_string())),
     }
 }
@@ -228,7 +270,15 @@ async fn follow(
 fn packages(lock_file: &[u8]) -> usize {
     serde_json::from_slice::<serde_json::Value>(lock_file)
         .ok()
-        .and_then(|lock| Some(lock.get("packages")?.as_object()?.keys().filter(|key| !key.is_empty()).count()))
+        .and_then(|lock| {
+            Some(
+                lock.get("packages")?
+                    .as_object()?
+                    .keys()
+                    .filter(|key| !key.is_empty())
+                    .count(),
+            )
+        })
         .unwrap_or(0)
 }
 
@@ -243,9 +293,12 @@ fn write_stamp(folder: &Path, digest: &str) -> io::Result<()> {
 }
 
 fn unwritable(folder: &Path, error: &io::Error) -> Failure {
-    Failure::operator("install_failed", format!("cannot write into {}", folder.display()))
-        .because(error)
-        .hint("make the plugin's folder writable for you, or install there as the user who may")
+    Failure::operator(
+        "install_failed",
+        format!("cannot write into {}", folder.display()),
+    )
+    .because(error)
+    .hint("make the plugin's folder writable for you, or install there as the user who may")
 }
 
 #[cfg(test)]

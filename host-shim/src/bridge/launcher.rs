@@ -79,7 +79,10 @@ pub enum Told {
     /// It writes something that is no event; said once for each process.
     Garbage,
     /// It ended by itself and is started again.
-    Restarting { status: String, after: Duration },
+    Restarting {
+        status: String,
+        after: Duration,
+    },
 }
 
 impl Launch {
@@ -88,7 +91,11 @@ impl Launch {
     ///
     /// # Errors
     /// It cannot be started, or ends in a way that starting it again does not change.
-    pub async fn run(&self, tell: &UnboundedSender<Told>, stop: &CancellationToken) -> Result<(), Failure> {
+    pub async fn run(
+        &self,
+        tell: &UnboundedSender<Told>,
+        stop: &CancellationToken,
+    ) -> Result<(), Failure> {
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
         loop {
             let started = Instant::now();
@@ -120,11 +127,15 @@ impl Launch {
         tell: &UnboundedSender<Told>,
         stop: &CancellationToken,
     ) -> Result<(ExitStatus, Option<BridgeEvent>), Failure> {
-        let lost = |what: &str| Failure::fault("bridge_process", format!("the bridge's {what} got lost"));
+        let lost =
+            |what: &str| Failure::fault("bridge_process", format!("the bridge's {what} got lost"));
         let mut child = self.command().spawn().map_err(|error| {
-            Failure::operator("bridge_not_started", format!("cannot start {}", self.program.display()))
-                .because(error)
-                .hint("install Node 20 or newer (https://nodejs.org), or correct PATH")
+            Failure::operator(
+                "bridge_not_started",
+                format!("cannot start {}", self.program.display()),
+            )
+            .because(error)
+            .hint("install Node 20 or newer (https://nodejs.org), or correct PATH")
         })?;
         let group = ProcessGroup::led_by(child.id());
         let (Some(mut stdin), Some(stdout), Some(stderr)) =
@@ -173,7 +184,11 @@ impl Launch {
             .args(&self.more)
             .current_dir(&self.folder)
             .env_clear()
-            .envs(VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
+            .envs(
+                VARIABLES
+                    .iter()
+                    .filter_map(|name| Some((name, std::env::var_os(name)?))),
+            )
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -216,21 +231,35 @@ async fn hear(stdout: impl AsyncRead + Unpin, tell: &UnboundedSender<Told>) -> O
 async fn next_line(lines: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Option<String>> {
     let limit = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX);
     let mut line = Vec::new();
-    if (&mut *lines).take(limit).read_until(b'\n', &mut line).await.ok()? == 0 {
+    if (&mut *lines)
+        .take(limit)
+        .read_until(b'\n', &mut line)
+        .await
+        .ok()?
+        == 0
+    {
         return None;
     }
     if line.last() != Some(&b'\n') && line.len() == LONGEST_LINE {
         skip_line(lines).await;
         return Some(None);
     }
-    Some(String::from_utf8(line).ok().map(|line| line.trim_end().to_owned()))
+    Some(
+        String::from_utf8(line)
+            .ok()
+            .map(|line| line.trim_end().to_owned()),
+    )
 }
 
 async fn skip_line(lines: &mut (impl AsyncBufReadExt + Unpin)) {
     let mut rest = Vec::new();
     loop {
         rest.clear();
-        match (&mut *lines).take(8 * 1024).read_until(b'\n', &mut rest).await {
+        match (&mut *lines)
+            .take(8 * 1024)
+            .read_until(b'\n', &mut rest)
+            .await
+        {
             Ok(0) | Err(_) => return,
             Ok(_) if rest.last() == Some(&b'\n') => return,
             Ok(_) => {}
@@ -257,9 +286,16 @@ async fn say(stdin: &mut ChildStdin, command: &Value) {
 
 fn hopeless(status: ExitStatus, fatal: Option<BridgeEvent>) -> Failure {
     match fatal {
-        Some(BridgeEvent::Fatal { code, message, hint }) => Failure::operator(code, message).hint(hint),
-        _ => Failure::operator("bridge_ended", format!("the bridge ended with {status} and gave no reason"))
-            .hint("run `loong doctor`; it looks at the store and the address"),
+        Some(BridgeEvent::Fatal {
+            code,
+            message,
+            hint,
+        }) => Failure::operator(code, message).hint(hint),
+        _ => Failure::operator(
+            "bridge_ended",
+            format!("the bridge ended with {status} and gave no reason"),
+        )
+        .hint("run `loong doctor`; it looks at the store and the address"),
     }
 }
 

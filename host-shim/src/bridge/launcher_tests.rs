@@ -35,7 +35,11 @@ impl Story {
 
     fn with(script: &str, change: impl FnOnce(&mut Launch)) -> Self {
         let place = tempfile::tempdir().unwrap();
-        std::fs::write(place.path().join("bridge.mjs"), format!("{PRELUDE}{script}")).unwrap();
+        std::fs::write(
+            place.path().join("bridge.mjs"),
+            format!("{PRELUDE}{script}"),
+        )
+        .unwrap();
         let mut launch = Launch {
             program: "node".into(),
             folder: place.path().to_path_buf(),
@@ -78,7 +82,10 @@ impl Story {
     }
 
     async fn end(self) -> Result<(), Failure> {
-        tokio::time::timeout(PATIENCE, self.running).await.expect("does not end").unwrap()
+        tokio::time::timeout(PATIENCE, self.running)
+            .await
+            .expect("does not end")
+            .unwrap()
     }
 }
 
@@ -88,8 +95,23 @@ async fn the_bridge_gets_its_flags_and_first_the_start_command() {
         "commands((c) => c.command === 'start' && tell('listening', {url: 'u', argv: process.argv.slice(2), c}));",
     );
     let line = story.line("listening").await;
-    let argv: Vec<&str> = line["argv"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
-    assert_eq!(argv[..6], ["--host", "127.0.0.1", "--port", "40123", "--path", "/bridge"]);
+    let argv: Vec<&str> = line["argv"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| a.as_str().unwrap())
+        .collect();
+    assert_eq!(
+        argv[..6],
+        [
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "40123",
+            "--path",
+            "/bridge"
+        ]
+    );
     assert_eq!(argv[6], "--auth-dir");
     assert_eq!(argv[8..], ["--events", "ndjson", "--control", "stdin"]);
     assert_eq!(line["c"]["settings"]["allowed_chat_ids"][0], "*");
@@ -142,7 +164,12 @@ async fn prose_is_reported_once_and_never_passed_on() {
          tell('listening', {url: 'u'}); tell('weather'); commands((c) => c.command === 'stop' && process.exit(0));",
     );
     assert_eq!(story.next().await, Told::Garbage);
-    assert_eq!(story.next().await, Told::Event(BridgeEvent::Listening { url: "u".to_owned() }));
+    assert_eq!(
+        story.next().await,
+        Told::Event(BridgeEvent::Listening {
+            url: "u".to_owned()
+        })
+    );
     story.stop.cancel();
     let mut told = Vec::new();
     while let Some(more) = story.told.recv().await {

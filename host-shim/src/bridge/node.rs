@@ -15,9 +15,12 @@ const GET_NODE: &str = "install Node 20 or newer with npm (https://nodejs.org), 
 /// Where `name` is on PATH.
 pub fn find(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
-    std::env::split_paths(path?).map(|folder| folder.join(name)).find(|file| {
-        std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-    })
+    std::env::split_paths(path?)
+        .map(|folder| folder.join(name))
+        .find(|file| {
+            std::fs::metadata(file)
+                .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+        })
 }
 
 /// Node on PATH, when it is new enough.
@@ -26,10 +29,18 @@ pub fn find(name: &str, path: Option<&OsStr>) -> Option<PathBuf> {
 /// There is none, it does not say its version, or it is too old; says what to install.
 pub async fn node(path: Option<&OsStr>) -> Result<PathBuf, Failure> {
     let Some(node) = find("node", path) else {
-        return Err(Failure::operator("node_missing", "Node is not installed, and the bridge runs on it").hint(GET_NODE));
+        return Err(Failure::operator(
+            "node_missing",
+            "Node is not installed, and the bridge runs on it",
+        )
+        .hint(GET_NODE));
     };
     let version = version(&node).await.ok_or_else(|| {
-        Failure::operator("node_broken", format!("{} does not say its version", node.display())).hint(GET_NODE)
+        Failure::operator(
+            "node_broken",
+            format!("{} does not say its version", node.display()),
+        )
+        .hint(GET_NODE)
     })?;
     match major(&version) {
         Some(major) if major >= OLDEST => Ok(node),
@@ -47,7 +58,11 @@ pub async fn node(path: Option<&OsStr>) -> Result<PathBuf, Failure> {
 /// There is none; says what to install.
 pub fn npm(path: Option<&OsStr>) -> Result<PathBuf, Failure> {
     find("npm", path).ok_or_else(|| {
-        Failure::operator("npm_missing", "npm is not installed, and the bridge's dependencies come with it").hint(GET_NODE)
+        Failure::operator(
+            "npm_missing",
+            "npm is not installed, and the bridge's dependencies come with it",
+        )
+        .hint(GET_NODE)
     })
 }
 
@@ -58,13 +73,21 @@ async fn version(node: &Path) -> Option<String> {
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .output();
-    let output = tokio::time::timeout(std::time::Duration::from_secs(20), run).await.ok()?.ok()?;
+    let output = tokio::time::timeout(std::time::Duration::from_secs(20), run)
+        .await
+        .ok()?
+        .ok()?;
     let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (output.status.success() && !text.is_empty()).then_some(text)
 }
 
 fn major(version: &str) -> Option<u32> {
-    version.trim_start_matches('v').split('.').next()?.parse().ok()
+    version
+        .trim_start_matches('v')
+        .split('.')
+        .next()?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -96,6 +119,9 @@ mod tests {
     async fn a_new_enough_node_is_taken() {
         let folder = tempfile::tempdir().unwrap();
         fake(folder.path(), "echo v22.1.0");
-        assert_eq!(node(Some(folder.path().as_os_str())).await.unwrap(), folder.path().join("node"));
+        assert_eq!(
+            node(Some(folder.path().as_os_str())).await.unwrap(),
+            folder.path().join("node")
+        );
     }
 }

@@ -31,7 +31,11 @@ impl Style {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         Self {
             colour: set("NO_COLOR").is_none(),
-            half_blocks: speaks_utf8(set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"))),
+            half_blocks: speaks_utf8(
+                set("LC_ALL")
+                    .or_else(|| set("LC_CTYPE"))
+                    .or_else(|| set("LANG")),
+            ),
             columns,
         }
     }
@@ -145,14 +149,18 @@ mod tests {
     #[test]
     fn the_picture_holds_the_very_code_with_its_quiet_zone() {
         for colour in [false, true] {
-            let style = Style { colour, ..Style::plain() };
+            let style = Style {
+                colour,
+                ..Style::plain()
+            };
             let lines = draw(&payload(), style).unwrap();
             let rows = modules(&lines);
             let code = QrCode::with_error_correction_level(payload(), EcLevel::L).unwrap();
             let width = code.width();
             for (y, row) in rows.iter().enumerate() {
                 for (x, light) in row.iter().enumerate() {
-                    let inside = (QUIET..width + QUIET).contains(&x) && (QUIET..width + QUIET).contains(&y);
+                    let inside =
+                        (QUIET..width + QUIET).contains(&x) && (QUIET..width + QUIET).contains(&y);
                     let expected = !inside || code[(x - QUIET, y - QUIET)] == Color::Light;
                     assert_eq!(*light, expected, "module {x},{y}");
                 }
@@ -163,14 +171,25 @@ mod tests {
     #[test]
     fn a_whatsapp_code_fits_eighty_columns() {
         for line in draw(&payload(), Style::plain()).unwrap() {
-            assert!(line.chars().count() <= 80, "{} columns", line.chars().count());
+            assert!(
+                line.chars().count() <= 80,
+                "{} columns",
+                line.chars().count()
+            );
         }
     }
 
     #[test]
     fn a_narrow_terminal_gets_a_smaller_quiet_zone() {
         let wide = draw(&payload(), Style::plain()).unwrap();
-        let narrow = draw(&payload(), Style { columns: 60, ..Style::plain() }).unwrap();
+        let narrow = draw(
+            &payload(),
+            Style {
+                columns: 60,
+                ..Style::plain()
+            },
+        )
+        .unwrap();
         assert_eq!(wide[0].chars().count() - narrow[0].chars().count(), 4);
     }
 
@@ -181,14 +200,31 @@ mod tests {
             "NO_COLOR" => Some("1".to_owned()),
             _ => None,
         });
-        assert_eq!(style, Style { colour: false, half_blocks: false, columns: 80 });
+        assert_eq!(
+            style,
+            Style {
+                colour: false,
+                half_blocks: false,
+                columns: 80
+            }
+        );
         let lines = draw("short", style).unwrap();
-        assert!(lines.iter().all(|line| line.chars().all(|c| c == '#' || c == ' ')));
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.chars().all(|c| c == '#' || c == ' '))
+        );
     }
 
     #[test]
     fn an_unset_locale_and_utf8_locales_get_half_blocks() {
-        for locale in [None, Some("C"), Some("en_GB.UTF-8"), Some("C.utf8"), Some("pt")] {
+        for locale in [
+            None,
+            Some("C"),
+            Some("en_GB.UTF-8"),
+            Some("C.utf8"),
+            Some("pt"),
+        ] {
             assert!(speaks_utf8(locale.map(str::to_owned)), "{locale:?}");
         }
     }

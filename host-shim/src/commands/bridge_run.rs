@@ -29,7 +29,12 @@ const ENTRY: &str = "loong_bridge_entry";
 ///
 /// # Errors
 /// Something it needs is missing, the bridge cannot work, or a second signal ended it.
-pub async fn run(global: &Global, channel: &str, args: &BridgeRunArgs, output: &Output) -> Result<(), Failure> {
+pub async fn run(
+    global: &Global,
+    channel: &str,
+    args: &BridgeRunArgs,
+    output: &Output,
+) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let launch = tokio::select! {
         prepared = prepare(global, channel, args, output) => prepared?,
@@ -66,7 +71,12 @@ pub async fn run(global: &Global, channel: &str, args: &BridgeRunArgs, output: &
     }
 }
 
-async fn prepare(global: &Global, channel: &str, args: &BridgeRunArgs, output: &Output) -> Result<Launch, Failure> {
+async fn prepare(
+    global: &Global,
+    channel: &str,
+    args: &BridgeRunArgs,
+    output: &Output,
+) -> Result<Launch, Failure> {
     let named = args.account.as_deref();
     let opened = Opened::open(global, channel, named, output).await?;
     let report = opened.report(named, None).await?;
@@ -80,7 +90,14 @@ async fn prepare(global: &Global, channel: &str, args: &BridgeRunArgs, output: &
     let locks = opened.survey.home.run_dir()?;
     let mut steps = Steps { output, quarter: 0 };
     let npm = || node::npm(path.as_deref());
-    install::ensure(&plugin.directory, npm, &locks, args.skip_install, &mut |step| steps.show(&step)).await?;
+    install::ensure(
+        &plugin.directory,
+        npm,
+        &locks,
+        args.skip_install,
+        &mut |step| steps.show(&step),
+    )
+    .await?;
     output.say(&format!(
         "starting the bridge of {}, account {}",
         plugin.manifest.label, account.configured_label
@@ -89,19 +106,33 @@ async fn prepare(global: &Global, channel: &str, args: &BridgeRunArgs, output: &
 }
 
 /// Everything about the launch that the configuration decides; Node itself is not looked for yet.
-fn launch(plugin: &Plugin, account: &Account, args: &BridgeRunArgs, home: &Home) -> Result<Launch, Failure> {
+fn launch(
+    plugin: &Plugin,
+    account: &Account,
+    args: &BridgeRunArgs,
+    home: &Home,
+) -> Result<Launch, Failure> {
     let key = &plugin.manifest.config_key;
     let address = address(account, key)?;
     let auth_dir = account.auth_dir.as_deref().ok_or_else(|| {
-        Failure::operator("auth_dir_missing", format!("{} has no folder for its login", plugin.manifest.label))
-            .hint(format!("set auth_dir in [{key}], such as \"~/.loong/{}/default\"", plugin.manifest.channel_id))
+        Failure::operator(
+            "auth_dir_missing",
+            format!("{} has no folder for its login", plugin.manifest.label),
+        )
+        .hint(format!(
+            "set auth_dir in [{key}], such as \"~/.loong/{}/default\"",
+            plugin.manifest.channel_id
+        ))
     })?;
     let settings = serde_json::from_str::<Value>(&account.bridge_settings)
         .ok()
         .filter(Value::is_object)
         .ok_or_else(|| {
-            Failure::fault("plugin_broke_contract", "the plugin's settings for the bridge are no JSON object")
-                .hint("report this to the plugin's maintainer")
+            Failure::fault(
+                "plugin_broke_contract",
+                "the plugin's settings for the bridge are no JSON object",
+            )
+            .hint("report this to the plugin's maintainer")
         })?;
     let folder = working_directory()?;
     let mut more: Vec<OsString> = Vec::new();
@@ -127,14 +158,20 @@ fn address(account: &Account, key: &str) -> Result<BridgeAddress, Failure> {
     let written = account.bridge_url.as_deref().unwrap_or_default();
     let hint = format!("set bridge_url in [{key}] to http://127.0.0.1:<port>/<path>");
     let address = BridgeAddress::parse(written).map_err(|error| {
-        Failure::operator("bridge_url_refused", "the bridge cannot be started where bridge_url says")
-            .because(error)
-            .hint(hint.clone())
+        Failure::operator(
+            "bridge_url_refused",
+            "the bridge cannot be started where bridge_url says",
+        )
+        .because(error)
+        .hint(hint.clone())
     })?;
     if address.host() != "localhost" && address.host() != "127.0.0.1" {
         return Err(Failure::operator(
             "bridge_url_refused",
-            format!("bridge_url names {}, and a bridge listens on 127.0.0.1 only", address.host()),
+            format!(
+                "bridge_url names {}, and a bridge listens on 127.0.0.1 only",
+                address.host()
+            ),
         )
         .hint(hint));
     }
@@ -142,18 +179,26 @@ fn address(account: &Account, key: &str) -> Result<BridgeAddress, Failure> {
 }
 
 fn entry(plugin: &Plugin) -> Result<PathBuf, Failure> {
-    let who = format!("plugin {} {}", plugin.manifest.plugin_id, plugin.manifest.version);
+    let who = format!(
+        "plugin {} {}",
+        plugin.manifest.plugin_id, plugin.manifest.version
+    );
     let written = plugin.manifest.metadata.get(ENTRY).ok_or_else(|| {
         Failure::operator("no_bridge", format!("{who} brings no bridge to start"))
             .hint("start the bridge the way its own documentation says")
     })?;
     let path = Path::new(written);
-    let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let inside = path
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if inside && plugin.directory.join(path).is_file() {
         return Ok(path.to_path_buf());
     }
-    Err(Failure::operator("no_bridge", format!("{who} names `{written}` as its bridge, which is not in its folder"))
-        .hint("the plugin is incomplete: get it again"))
+    Err(Failure::operator(
+        "no_bridge",
+        format!("{who} names `{written}` as its bridge, which is not in its folder"),
+    )
+    .hint("the plugin is incomplete: get it again"))
 }
 
 /// How far an install is, without a line for each package.

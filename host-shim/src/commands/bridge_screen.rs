@@ -42,11 +42,16 @@ impl<'a> Screen<'a> {
                 }
             }
             Told::Event(event) => self.event(event),
-            Told::Garbage => self.warn("the bridge writes something that is no event; it is not shown"),
+            Told::Garbage => {
+                self.warn("the bridge writes something that is no event; it is not shown")
+            }
             Told::Restarting { status, after } => {
                 self.wipe();
                 let why = self.last_words.take().unwrap_or(status);
-                self.warn(&format!("the bridge ended ({why}); it starts again in {} s", after.as_secs().max(1)));
+                self.warn(&format!(
+                    "the bridge ended ({why}); it starts again in {} s",
+                    after.as_secs().max(1)
+                ));
             }
         }
     }
@@ -59,7 +64,8 @@ impl<'a> Screen<'a> {
     /// Another second has passed.
     pub(super) fn tick(&self) {
         if let Some(shown) = &self.shown {
-            self.output.data_raw(&format!("\r\x1b[2K{}", shown.countdown()));
+            self.output
+                .data_raw(&format!("\r\x1b[2K{}", shown.countdown()));
         }
     }
 
@@ -71,11 +77,20 @@ impl<'a> Screen<'a> {
     fn event(&mut self, event: BridgeEvent) {
         match event {
             BridgeEvent::Listening { url } => {
-                let place = BridgeAddress::parse(&url).map_or_else(|_| String::new(), |address| format!(" on {address}"));
+                let place = BridgeAddress::parse(&url)
+                    .map_or_else(|_| String::new(), |address| format!(" on {address}"));
                 self.say(&format!("the bridge listens{place}"));
             }
-            BridgeEvent::State { state, message, retry_in } => self.state(&state, message, retry_in),
-            BridgeEvent::Qr { payload, expires_in, .. } => self.qr(&payload, expires_in),
+            BridgeEvent::State {
+                state,
+                message,
+                retry_in,
+            } => self.state(&state, message, retry_in),
+            BridgeEvent::Qr {
+                payload,
+                expires_in,
+                ..
+            } => self.qr(&payload, expires_in),
             BridgeEvent::PairingCode { code } => {
                 if !self.json {
                     self.around(|output| output.data(&format!("pairing code: {code}")));
@@ -91,8 +106,12 @@ impl<'a> Screen<'a> {
                 self.say(&format!("connected as {who}; Ctrl-C stops"));
             }
             BridgeEvent::MessageIn { chat, kind } => self.say(&format!("in   chat {chat}  {kind}")),
-            BridgeEvent::MessageOut { chat, status } => self.say(&format!("out  chat {chat}  {status}")),
-            BridgeEvent::MessageRefused { chat, reason } => tracing::debug!("a message of chat {chat} is not kept: {reason}"),
+            BridgeEvent::MessageOut { chat, status } => {
+                self.say(&format!("out  chat {chat}  {status}"))
+            }
+            BridgeEvent::MessageRefused { chat, reason } => {
+                tracing::debug!("a message of chat {chat} is not kept: {reason}")
+            }
             BridgeEvent::Imported { from } => self.say(&format!("took over the login in {from}")),
             BridgeEvent::Warning { code, message } => self.warn(&format!("{message} ({code})")),
             BridgeEvent::Fatal { message, .. } => self.last_words = Some(message),
@@ -109,7 +128,9 @@ impl<'a> Screen<'a> {
             return;
         }
         self.wipe();
-        let retry = retry_in.map_or_else(String::new, |wait| format!("; next try in {} s", wait.as_secs().max(1)));
+        let retry = retry_in.map_or_else(String::new, |wait| {
+            format!("; next try in {} s", wait.as_secs().max(1))
+        });
         match message {
             Some(message) => self.say(&format!("{}: {message}{retry}", state.replace('_', " "))),
             None => self.say(&format!("{}{retry}", state.replace('_', " "))),
@@ -121,7 +142,11 @@ impl<'a> Screen<'a> {
         if self.json {
             return;
         }
-        let size = self.output.draws().then(terminal_size::terminal_size).flatten();
+        let size = self
+            .output
+            .draws()
+            .then(terminal_size::terminal_size)
+            .flatten();
         let style = match size {
             Some((width, _)) => Style::of_terminal(width.0.into(), |name| std::env::var(name).ok()),
             None => Style::plain(),
@@ -176,7 +201,11 @@ impl Shown {
     }
 
     fn countdown(&self) -> String {
-        match self.until.saturating_duration_since(Instant::now()).as_secs() {
+        match self
+            .until
+            .saturating_duration_since(Instant::now())
+            .as_secs()
+        {
             0 => "this code is used up; waiting for the next".to_owned(),
             left => format!("scan this with your phone, under linked devices; valid for {left} s"),
         }
@@ -213,11 +242,23 @@ mod tests {
 
     #[test]
     fn without_a_terminal_the_qr_code_is_drawn_plainly_and_never_written_out() {
-        let (data, words) = shown(false, [Told::Line("{\"qr\":\"2@payload\"}".to_owned()), qr()]);
-        assert_eq!(data.trim_end().lines().map(str::to_owned).collect::<Vec<_>>(), draw("2@payload", Style::plain()).unwrap());
+        let (data, words) = shown(
+            false,
+            [Told::Line("{\"qr\":\"2@payload\"}".to_owned()), qr()],
+        );
+        assert_eq!(
+            data.trim_end()
+                .lines()
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+            draw("2@payload", Style::plain()).unwrap()
+        );
         assert!(words.contains("valid for"), "{words}");
         for text in [data, words] {
-            assert!(!text.contains("payload") && !text.contains('\x1b'), "{text}");
+            assert!(
+                !text.contains("payload") && !text.contains('\x1b'),
+                "{text}"
+            );
         }
     }
 
@@ -244,9 +285,15 @@ mod tests {
             status: "exit status: 1".to_owned(),
             after: Duration::from_secs(2),
         };
-        let (_, words) = shown(false, [Told::Event(connected), Told::Event(fatal), restarting]);
+        let (_, words) = shown(
+            false,
+            [Told::Event(connected), Told::Event(fatal), restarting],
+        );
         assert!(words.contains("connected as Ana (+15550100)"), "{words}");
-        assert!(words.contains("the bridge ended (it fell over); it starts again in 2 s"), "{words}");
+        assert!(
+            words.contains("the bridge ended (it fell over); it starts again in 2 s"),
+            "{words}"
+        );
     }
 
     #[test]

@@ -53,15 +53,28 @@ async fn prepare(global: &Global, args: &ServeArgs, output: &Output) -> Result<R
     let report = opened.report(account, None).await?;
     let entry = selected(&report)?;
     ready(&opened.plugin, entry, Operation::Serve)?;
-    let names = [entry.account.configured_label.as_str(), entry.account.configured_id.as_str()];
+    let names = [
+        entry.account.configured_label.as_str(),
+        entry.account.configured_id.as_str(),
+    ];
     let variable = |name: &str| std::env::var(name).ok();
-    let settings = ReplySettings::read(&opened.survey.config, &names, args.reply.map(kind), &variable)?;
+    let settings = ReplySettings::read(
+        &opened.survey.config,
+        &names,
+        args.reply.map(kind),
+        &variable,
+    )?;
     let engine = engine(&settings)?;
     let manifest = &opened.plugin.manifest;
     let runtime_id = &entry.account.runtime_id;
     let history = match settings.history_turns {
         0 => None,
-        turns => Some(History::open(&opened.survey.home, &manifest.channel_id, runtime_id, turns)?),
+        turns => Some(History::open(
+            &opened.survey.home,
+            &manifest.channel_id,
+            runtime_id,
+            turns,
+        )?),
     };
     output.say(&format!(
         "serving {}, account {}; {} answers",
@@ -82,7 +95,13 @@ async fn prepare(global: &Global, args: &ServeArgs, output: &Output) -> Result<R
     };
     let (output, start) = (output.clone(), bridge_command(&manifest.channel_id));
     let tell = Arc::new(move |event| print(&event, &start, &output));
-    Ok(ReplyLoop::new(serving, Arc::new(steps), engine, history, tell))
+    Ok(ReplyLoop::new(
+        serving,
+        Arc::new(steps),
+        engine,
+        history,
+        tell,
+    ))
 }
 
 fn kind(asked: ReplyKind) -> EngineKind {

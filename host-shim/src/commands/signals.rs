@@ -16,7 +16,9 @@ impl Signals {
     /// From now on these signals no longer end the process by themselves.
     pub(super) fn listen() -> Result<Self, Failure> {
         let listen = |kind| {
-            signal(kind).map_err(|error| Failure::fault("signals", "cannot listen for signals").because(error))
+            signal(kind).map_err(|error| {
+                Failure::fault("signals", "cannot listen for signals").because(error)
+            })
         };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,

@@ -69,7 +69,8 @@ impl Answering {
                 Outcome::Failed { reason }
             }
             Some(Err(EngineError::Down { reason, hint })) => {
-                self.release(message, "the reply engine is down", false).await;
+                self.release(message, "the reply engine is down", false)
+                    .await;
                 Outcome::EngineDown { reason, hint }
             }
         }
@@ -84,14 +85,20 @@ impl Answering {
             counts,
         });
         if let Err(error) = self.step_settle(message, verdict).await {
-            tracing::debug!(code = error.code(), "the bridge did not take a message back");
+            tracing::debug!(
+                code = error.code(),
+                "the bridge did not take a message back"
+            );
         }
     }
 
     /// Tells a bridge that has forgotten it that `message` is settled.
     pub(super) async fn acknowledge_again(&self, message: &InboundMessage) {
         if let Err(error) = self.step_settle(message, Verdict::NoReply).await {
-            tracing::debug!(code = error.code(), "the bridge did not take an acknowledgement again");
+            tracing::debug!(
+                code = error.code(),
+                "the bridge did not take an acknowledgement again"
+            );
         }
     }
 
@@ -120,7 +127,12 @@ impl Answering {
         }
     }
 
-    async fn settle(&self, message: &InboundMessage, request: &ReplyRequest, reply: Option<String>) -> Outcome {
+    async fn settle(
+        &self,
+        message: &InboundMessage,
+        request: &ReplyRequest,
+        reply: Option<String>,
+    ) -> Outcome {
         let chat = ChatRef::of(&message.conversation);
         let message_id = message.message_id.clone();
         let verdict = reply.clone().map_or(Verdict::NoReply, Verdict::Reply);
@@ -187,7 +199,8 @@ impl Answering {
                 Trouble::Unreachable => WaitingFor::Bridge,
                 Trouble::Unavailable => WaitingFor::Sending,
             };
-            self.conditions.down(waiting_for, error.to_string(), hint_of(&error));
+            self.conditions
+                .down(waiting_for, error.to_string(), hint_of(&error));
             if self.once {
                 return Err(Unsettled::GaveUp);
             }
@@ -198,7 +211,11 @@ impl Answering {
         }
     }
 
-    async fn step_settle(&self, message: &InboundMessage, verdict: Verdict) -> Result<Option<Receipt>, CallError> {
+    async fn step_settle(
+        &self,
+        message: &InboundMessage,
+        verdict: Verdict,
+    ) -> Result<Option<Receipt>, CallError> {
         let step = Step::Settle(Settlement {
             handle: message.handle.clone(),
             verdict,
@@ -212,7 +229,10 @@ impl Answering {
     async fn remember(&self, message: &InboundMessage, user: String, reply: String) {
         if let Some(history) = &self.history {
             let turn = Turn { user, reply };
-            if let Err(error) = history.record(&message.conversation, &message.message_id, turn).await {
+            if let Err(error) = history
+                .record(&message.conversation, &message.message_id, turn)
+                .await
+            {
                 self.no_history(&error);
             }
         }

@@ -54,8 +54,16 @@ pub(super) enum Offer {
 impl Conversations {
     /// Takes a message that came with an answer to a question asked at `asked`.
     pub(super) fn offer(&mut self, message: InboundMessage, asked: Instant) -> Offer {
-        if let Some((_, when)) = self.settled.iter().find(|(cursor, _)| *cursor == message.cursor) {
-            return if *when < asked { Offer::Forgotten } else { Offer::Known };
+        if let Some((_, when)) = self
+            .settled
+            .iter()
+            .find(|(cursor, _)| *cursor == message.cursor)
+        {
+            return if *when < asked {
+                Offer::Forgotten
+            } else {
+                Offer::Known
+            };
         }
         if self.held().any(|held| held.cursor == message.cursor) {
             return Offer::Known;
@@ -78,8 +86,11 @@ impl Conversations {
             if started.len() == places {
                 break;
             }
-            let Some(first) = queue.messages.front() else { continue };
-            if queue.running || rests_until(&self.attempts, first).is_some_and(|until| until > now) {
+            let Some(first) = queue.messages.front() else {
+                continue;
+            };
+            if queue.running || rests_until(&self.attempts, first).is_some_and(|until| until > now)
+            {
                 continue;
             }
             queue.running = true;
@@ -109,18 +120,28 @@ impl Conversations {
 
     /// `message` goes back to the bridge, and everything behind it, so that the order stays.
     /// Counted, it rests before it is tried again; returns how often it has failed.
-    pub(super) fn give_back(&mut self, message: &InboundMessage, counted: bool, now: Instant) -> u32 {
+    pub(super) fn give_back(
+        &mut self,
+        message: &InboundMessage,
+        counted: bool,
+        now: Instant,
+    ) -> u32 {
         self.finish(message, true);
         if !counted {
             return self.failures(&message.cursor);
         }
         // What never comes back must not be remembered for ever.
         if self.attempts.len() >= REMEMBERED {
-            self.attempts.retain(|_, attempts| attempts.not_before > now);
+            self.attempts
+                .retain(|_, attempts| attempts.not_before > now);
         }
         let failed = self.failures(&message.cursor).saturating_add(1);
         let index = usize::try_from(failed - 1).unwrap_or(usize::MAX);
-        let rest = RESTS.get(index).or(RESTS.last()).copied().unwrap_or_default();
+        let rest = RESTS
+            .get(index)
+            .or(RESTS.last())
+            .copied()
+            .unwrap_or_default();
         self.attempts.insert(
             message.cursor.clone(),
             Attempts {
@@ -144,7 +165,9 @@ impl Conversations {
 
     /// How often answering the message has failed.
     pub(super) fn failures(&self, cursor: &str) -> u32 {
-        self.attempts.get(cursor).map_or(0, |attempts| attempts.failed)
+        self.attempts
+            .get(cursor)
+            .map_or(0, |attempts| attempts.failed)
     }
 
     /// The messages held, being answered or not.
@@ -153,11 +176,17 @@ impl Conversations {
     }
 
     fn queue(&mut self, conversation: &str) -> Option<&mut Queue> {
-        self.queues.iter_mut().find(|queue| queue.conversation == conversation)
+        self.queues
+            .iter_mut()
+            .find(|queue| queue.conversation == conversation)
     }
 
     fn finish(&mut self, message: &InboundMessage, with_the_rest: bool) {
-        let Some(at) = self.queues.iter().position(|queue| queue.conversation == message.conversation) else {
+        let Some(at) = self
+            .queues
+            .iter()
+            .position(|queue| queue.conversation == message.conversation)
+        else {
             return;
         };
         // To the end of the line: a chatty conversation must not starve the others.
@@ -172,7 +201,9 @@ impl Conversations {
 }
 
 fn rests_until(attempts: &HashMap<String, Attempts>, message: &InboundMessage) -> Option<Instant> {
-    attempts.get(&message.cursor).map(|attempts| attempts.not_before)
+    attempts
+        .get(&message.cursor)
+        .map(|attempts| attempts.not_before)
 }
 
 #[cfg(test)]
@@ -195,13 +226,19 @@ mod tests {
     }
 
     fn cursors(messages: &[InboundMessage]) -> Vec<&str> {
-        messages.iter().map(|message| message.cursor.as_str()).collect()
+        messages
+            .iter()
+            .map(|message| message.cursor.as_str())
+            .collect()
     }
 
     fn holding(messages: &[(&str, &str)]) -> Conversations {
         let mut held = Conversations::default();
         for (conversation, cursor) in messages {
-            assert_eq!(held.offer(message(conversation, cursor), Instant::now()), Offer::New);
+            assert_eq!(
+                held.offer(message(conversation, cursor), Instant::now()),
+                Offer::New
+            );
         }
         held
     }
@@ -242,7 +279,10 @@ mod tests {
         held.settle(&message("a", "a1"), settled);
         assert_eq!(held.offer(message("a", "a1"), asked_before), Offer::Known);
         let asked_after = settled + Duration::from_secs(1);
-        assert_eq!(held.offer(message("a", "a1"), asked_after), Offer::Forgotten);
+        assert_eq!(
+            held.offer(message("a", "a1"), asked_after),
+            Offer::Forgotten
+        );
         assert_eq!(held.held().count(), 0);
     }
 

@@ -14,24 +14,55 @@ pub type Listener = std::sync::Arc<dyn Fn(ServeEvent) + Send + Sync>;
 pub enum ServeEvent {
     /// The bridge answers, for the first time.
     Connected,
-    MessageIn { chat: ChatRef, message_id: String },
+    MessageIn {
+        chat: ChatRef,
+        message_id: String,
+    },
     /// The reply was accepted.
-    AnswerOut { chat: ChatRef, message_id: String, status: DeliveryStatus },
+    AnswerOut {
+        chat: ChatRef,
+        message_id: String,
+        status: DeliveryStatus,
+    },
     /// Settled without a reply, because the engine had nothing to say.
-    NoReply { chat: ChatRef, message_id: String },
+    NoReply {
+        chat: ChatRef,
+        message_id: String,
+    },
     /// This attempt failed; the message comes again.
-    AttemptFailed { chat: ChatRef, message_id: String, attempt: u32, reason: String },
+    AttemptFailed {
+        chat: ChatRef,
+        message_id: String,
+        attempt: u32,
+        reason: String,
+    },
     /// The reply was refused for good; the message is settled without one.
-    ReplyRefused { chat: ChatRef, message_id: String, code: String },
+    ReplyRefused {
+        chat: ChatRef,
+        message_id: String,
+        code: String,
+    },
     /// The guest cannot read a message; it stays with the bridge.
-    Unreadable { reason: String },
+    Unreadable {
+        reason: String,
+    },
     /// Said once, until the loop has recovered.
-    Waiting { for_what: WaitingFor, reason: String, hint: String },
-    Recovered { from: WaitingFor },
+    Waiting {
+        for_what: WaitingFor,
+        reason: String,
+        hint: String,
+    },
+    Recovered {
+        from: WaitingFor,
+    },
     /// The conversation history cannot be used; replies go on without.
-    NoHistory { reason: String },
+    NoHistory {
+        reason: String,
+    },
     /// Finishing what is under way.
-    Stopping { under_way: usize },
+    Stopping {
+        under_way: usize,
+    },
 }
 
 /// What the loop can wait for.
@@ -56,7 +87,13 @@ impl ChatRef {
     /// The name of `conversation`, the same at every start.
     pub fn of(conversation: &str) -> Self {
         let digest = Sha256::digest(conversation.as_bytes());
-        Self(digest.iter().take(3).map(|byte| format!("{byte:02x}")).collect())
+        Self(
+            digest
+                .iter()
+                .take(3)
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        )
     }
 }
 
@@ -79,8 +116,14 @@ mod tests {
     #[test]
     fn a_chat_keeps_its_short_name_and_never_shows_its_number() {
         let chat = ChatRef::of("whatsapp-personal:default:contact:+15550100");
-        assert_eq!(chat, ChatRef::of("whatsapp-personal:default:contact:+15550100"));
-        assert_ne!(chat, ChatRef::of("whatsapp-personal:default:contact:+15550101"));
+        assert_eq!(
+            chat,
+            ChatRef::of("whatsapp-personal:default:contact:+15550100")
+        );
+        assert_ne!(
+            chat,
+            ChatRef::of("whatsapp-personal:default:contact:+15550101")
+        );
         assert_eq!(chat.to_string().len(), 6);
         assert!(!format!("{chat:?}").contains("555"));
     }

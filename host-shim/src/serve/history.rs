@@ -72,7 +72,11 @@ impl History {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn turns(&self, conversation: &str, message_id: &str) -> Result<Vec<Turn>, HistoryError> {
+    pub async fn turns(
+        &self,
+        conversation: &str,
+        message_id: &str,
+    ) -> Result<Vec<Turn>, HistoryError> {
         if self.limit == 0 {
             return Ok(Vec::new());
         }
@@ -84,7 +88,13 @@ impl History {
                  ORDER BY position DESC LIMIT ?5",
             )?;
             let rows = statement.query_map(
-                params![history.channel, history.account, conversation, message_id, history.limit()],
+                params![
+                    history.channel,
+                    history.account,
+                    conversation,
+                    message_id,
+                    history.limit()
+                ],
                 |row| {
                     Ok(Turn {
                         user: row.get(0)?,
@@ -103,7 +113,12 @@ impl History {
     ///
     /// # Errors
     /// The database cannot be written.
-    pub async fn record(&self, conversation: &str, message_id: &str, turn: Turn) -> Result<(), HistoryError> {
+    pub async fn record(
+        &self,
+        conversation: &str,
+        message_id: &str,
+        turn: Turn,
+    ) -> Result<(), HistoryError> {
         if self.limit == 0 {
             return Ok(());
         }
@@ -140,7 +155,10 @@ impl History {
     ) -> Result<T, HistoryError> {
         let history = self.clone();
         let done = tokio::task::spawn_blocking(move || {
-            let mut connection = history.connection.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut connection = history
+                .connection
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             work(&mut connection, &history)
         });
         match done.await {
@@ -177,14 +195,13 @@ fn connect(path: &Path) -> Result<Connection, Failure> {
         Ok((connection, version))
     };
     match open() {
-        Ok((_, version)) if version > SCHEMA_VERSION => {
-            Err(unusable(format!("it was written by a later version of loong (format {version})")))
-        }
+        Ok((_, version)) if version > SCHEMA_VERSION => Err(unusable(format!(
+            "it was written by a later version of loong (format {version})"
+        ))),
         Ok((connection, _)) => Ok(connection),
         Err(error) => Err(unusable(error.to_string())),
     }
 }
-
 
 #[cfg(test)]
 #[path = "history_tests.rs"]

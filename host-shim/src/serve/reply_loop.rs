@@ -212,7 +212,11 @@ impl ReplyLoop {
             max_messages: u32::try_from(room).unwrap_or(1),
             wait: u32::try_from(wait.as_millis()).unwrap_or(0),
             consumer: self.consumer.clone(),
-            in_flight: self.conversations.held().map(|message| message.cursor.clone()).collect(),
+            in_flight: self
+                .conversations
+                .held()
+                .map(|message| message.cursor.clone())
+                .collect(),
         });
         let steps = Arc::clone(&self.shared.steps);
         let question = async move {
@@ -292,7 +296,10 @@ impl ReplyLoop {
             if self.serving.once && self.conversations.failures(&message.cursor) > 0 {
                 continue;
             }
-            let (chat, message_id) = (ChatRef::of(&message.conversation), message.message_id.clone());
+            let (chat, message_id) = (
+                ChatRef::of(&message.conversation),
+                message.message_id.clone(),
+            );
             let cursor = message.cursor.clone();
             let first = self.conversations.failures(&cursor) == 0;
             match self.conversations.offer(message.clone(), polled.asked) {
@@ -305,7 +312,8 @@ impl ReplyLoop {
                 Offer::Known => {}
                 Offer::Forgotten => {
                     let shared = Arc::clone(&self.shared);
-                    self.errands.spawn(async move { shared.acknowledge_again(&message).await });
+                    self.errands
+                        .spawn(async move { shared.acknowledge_again(&message).await });
                 }
             }
         }
@@ -341,7 +349,9 @@ impl ReplyLoop {
         if self.serving.once {
             return Err(error.into());
         }
-        self.shared.conditions.down(waiting_for, error.to_string(), hint_of(&error));
+        self.shared
+            .conditions
+            .down(waiting_for, error.to_string(), hint_of(&error));
         self.poll_at = Instant::now() + self.poll_backoff.wait();
         Ok(())
     }
@@ -386,7 +396,9 @@ impl ReplyLoop {
                 }
                 if matches!(self.engine, EngineState::Works) {
                     self.engine = EngineState::Down(now + self.engine_backoff.wait());
-                    self.shared.conditions.down(WaitingFor::Engine, reason, hint);
+                    self.shared
+                        .conditions
+                        .down(WaitingFor::Engine, reason, hint);
                     self.give_back_waiting();
                 }
             }
@@ -403,7 +415,9 @@ impl ReplyLoop {
         // One after the other, so that the bridge sees them in order.
         self.errands.spawn(async move {
             for message in waiting {
-                shared.release(&message, "not answered at the moment", false).await;
+                shared
+                    .release(&message, "not answered at the moment", false)
+                    .await;
             }
         });
     }
@@ -421,7 +435,10 @@ impl ReplyLoop {
             let steps = Arc::clone(&self.shared.steps);
             self.errands.spawn(async move {
                 if let Err(error) = steps.step(Step::Finish(id)).await {
-                    tracing::debug!(code = error.code(), "the bridge did not take the end of a batch");
+                    tracing::debug!(
+                        code = error.code(),
+                        "the bridge did not take the end of a batch"
+                    );
                 }
             });
         }
@@ -462,13 +479,17 @@ impl ReplyLoop {
             () = &mut last_words => return,
             () = tokio::time::sleep_until(since + GRACE) => give_up.cancel(),
         }
-        tokio::time::timeout_at(since + LAST_MOMENT, last_words).await.ok();
+        tokio::time::timeout_at(since + LAST_MOMENT, last_words)
+            .await
+            .ok();
     }
 }
 
 impl std::fmt::Debug for ReplyLoop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ReplyLoop").field("serving", &self.serving).finish_non_exhaustive()
+        f.debug_struct("ReplyLoop")
+            .field("serving", &self.serving)
+            .finish_non_exhaustive()
     }
 }
 

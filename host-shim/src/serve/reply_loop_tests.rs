@@ -145,7 +145,9 @@ impl Steps for Bridge {
                         None => (format!("{cursor} reply {text}"), true),
                     },
                     Verdict::NoReply => (format!("{cursor} no reply"), true),
-                    Verdict::Later(later) if later.counts => (format!("{cursor} later, counted"), false),
+                    Verdict::Later(later) if later.counts => {
+                        (format!("{cursor} later, counted"), false)
+                    }
                     Verdict::Later(_) => (format!("{cursor} later"), false),
                 };
                 let receipt = line.contains(" reply ").then(|| Receipt {
@@ -183,7 +185,10 @@ impl Engine {
         Arc::new(Self {
             asked: Mutex::default(),
             at_once: Mutex::default(),
-            gates: conversations.iter().map(|c| ((*c).to_owned(), Semaphore::new(0))).collect(),
+            gates: conversations
+                .iter()
+                .map(|c| ((*c).to_owned(), Semaphore::new(0)))
+                .collect(),
             trouble: Mutex::default(),
             probes: Mutex::default(),
         })
@@ -274,11 +279,18 @@ impl Story {
     }
 
     fn count(&self, wanted: impl Fn(&ServeEvent) -> bool) -> usize {
-        self.events.lock().unwrap().iter().filter(|event| wanted(event)).count()
+        self.events
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|event| wanted(event))
+            .count()
     }
 
     fn waits(&self, what: WaitingFor) -> usize {
-        self.count(|event| matches!(event, ServeEvent::Waiting { for_what, .. } if *for_what == what))
+        self.count(
+            |event| matches!(event, ServeEvent::Waiting { for_what, .. } if *for_what == what),
+        )
     }
 
     fn recoveries(&self, what: WaitingFor) -> usize {
@@ -286,7 +298,10 @@ impl Story {
     }
 
     async fn ends(self) -> Result<(), Failure> {
-        tokio::time::timeout(PATIENCE, self.running).await.expect("the loop does not end").unwrap()
+        tokio::time::timeout(PATIENCE, self.running)
+            .await
+            .expect("the loop does not end")
+            .unwrap()
     }
 
     async fn stops(self) {
@@ -302,10 +317,19 @@ async fn one_slow_answer_blocks_no_other_chat() {
     story.bridge.until(|state| state.settled.len() == 2).await;
     story.bridge.gets("ben", "b2");
     story.bridge.until(|state| state.settled.len() == 3).await;
-    assert!(story.bridge.settled().iter().all(|line| !line.starts_with('a')));
+    assert!(
+        story
+            .bridge
+            .settled()
+            .iter()
+            .all(|line| !line.starts_with('a'))
+    );
     story.engine.open("ana");
     story.bridge.until(|state| state.settled.len() == 5).await;
-    assert_eq!(story.bridge.settled()[3..], ["a1 reply re: text a1", "a2 reply re: text a2"]);
+    assert_eq!(
+        story.bridge.settled()[3..],
+        ["a1 reply re: text a1", "a2 reply re: text a2"]
+    );
     story.stops().await;
 }
 
@@ -314,7 +338,9 @@ async fn no_more_chats_are_answered_at_once_than_configured() {
     let chats: Vec<String> = (0..12).map(|n| format!("chat{n}")).collect();
     let names: Vec<&str> = chats.iter().map(String::as_str).collect();
     let bridge = Bridge::with(&names.iter().map(|name| (*name, *name)).collect::<Vec<_>>());
-    let story = Story::of(bridge, Engine::with_gates(&names), |serving| serving.concurrency = 3);
+    let story = Story::of(bridge, Engine::with_gates(&names), |serving| {
+        serving.concurrency = 3
+    });
     tokio::time::sleep(Duration::from_secs(1)).await;
     for name in &names {
         story.engine.open(name);
@@ -344,7 +370,10 @@ async fn a_bridge_that_is_down_is_waited_for_and_that_is_said_once() {
     let story = Story::of(bridge, Engine::with_gates(&[]), |_| {});
     tokio::time::sleep(Duration::from_secs(600)).await;
     let questions = story.bridge.change(|state| state.questions);
-    assert!((15..60).contains(&questions), "{questions} questions in 10 minutes");
+    assert!(
+        (15..60).contains(&questions),
+        "{questions} questions in 10 minutes"
+    );
     assert_eq!(story.waits(WaitingFor::Bridge), 1);
     story.bridge.change(|state| state.receive_error = None);
     story.bridge.gets("ana", "a1");
@@ -365,7 +394,13 @@ async fn a_reply_waits_for_whatsapp_and_goes_out_once_it_is_back() {
     story.bridge.until(|state| state.settled.len() == 1).await;
     assert_eq!(story.bridge.settled(), ["a1 reply re: text a1"]);
     assert_eq!(story.engine.asked.lock().unwrap().len(), 1);
-    assert_eq!((story.waits(WaitingFor::Sending), story.recoveries(WaitingFor::Sending)), (1, 1));
+    assert_eq!(
+        (
+            story.waits(WaitingFor::Sending),
+            story.recoveries(WaitingFor::Sending)
+        ),
+        (1, 1)
+    );
     story.stops().await;
 }
 
@@ -378,12 +413,24 @@ async fn a_failed_answer_counts_and_is_tried_again_after_a_growing_rest() {
     let began = Instant::now();
     story.bridge.until(|state| state.settled.len() == 3).await;
     assert_eq!(story.bridge.settled(), ["a1 later, counted"; 3]);
-    assert!(began.elapsed() >= Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
     story.engine.is(None);
     story.bridge.until(|state| state.settled.len() == 5).await;
-    assert_eq!(story.bridge.settled()[3..], ["a1 reply re: text a1", "a2 reply re: text a2"]);
-    assert!(began.elapsed() >= Duration::from_secs(40) && began.elapsed() < Duration::from_secs(60));
-    assert_eq!(story.count(|event| matches!(event, ServeEvent::AttemptFailed { .. })), 3);
+    assert_eq!(
+        story.bridge.settled()[3..],
+        ["a1 reply re: text a1", "a2 reply re: text a2"]
+    );
+    assert!(
+        began.elapsed() >= Duration::from_secs(40) && began.elapsed() < Duration::from_secs(60)
+    );
+    assert_eq!(
+        story.count(|event| matches!(event, ServeEvent::AttemptFailed { .. })),
+        3
+    );
     story.stops().await;
 }
 
@@ -403,8 +450,16 @@ async fn while_the_engine_is_down_nothing_is_asked_for_and_what_is_held_goes_bac
     story.engine.is(None);
     story.bridge.until(|state| state.inbox.is_empty()).await;
     assert_eq!(story.recoveries(WaitingFor::Engine), 1);
-    let replies: Vec<String> = story.bridge.settled().into_iter().filter(|line| line.contains("reply")).collect();
-    assert!(replies.iter().position(|line| line.starts_with("a1")) < replies.iter().position(|line| line.starts_with("a2")));
+    let replies: Vec<String> = story
+        .bridge
+        .settled()
+        .into_iter()
+        .filter(|line| line.contains("reply"))
+        .collect();
+    assert!(
+        replies.iter().position(|line| line.starts_with("a1"))
+            < replies.iter().position(|line| line.starts_with("a2"))
+    );
     story.stops().await;
 }
 
@@ -416,7 +471,9 @@ async fn a_reply_that_is_refused_for_good_does_not_block_its_chat() {
     story.bridge.until(|state| state.settled.len() == 1).await;
     assert_eq!(story.bridge.settled(), ["a1 no reply"]);
     assert_eq!(
-        story.count(|event| matches!(event, ServeEvent::ReplyRefused { code, .. } if code == "told_so")),
+        story.count(
+            |event| matches!(event, ServeEvent::ReplyRefused { code, .. } if code == "told_so")
+        ),
         1
     );
     story.bridge.change(|state| state.reply_error = None);
@@ -429,20 +486,34 @@ async fn a_reply_that_is_refused_for_good_does_not_block_its_chat() {
 async fn a_bridge_that_refuses_to_hand_anything_out_ends_the_loop_with_its_reason() {
     let bridge = Bridge::with(&[]);
     bridge.change(|state| state.receive_error = Some(ErrorKind::BridgeRefused));
-    let failure = Story::of(bridge, Engine::with_gates(&[]), |_| {}).ends().await.unwrap_err();
+    let failure = Story::of(bridge, Engine::with_gates(&[]), |_| {})
+        .ends()
+        .await
+        .unwrap_err();
     assert_eq!(failure.code, "told_so");
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_more_is_held_than_there_is_room_for() {
     let cursors: Vec<String> = (0..250).map(|n| format!("m{n}")).collect();
-    let bridge = Bridge::with(&cursors.iter().map(|c| ("ana", c.as_str())).collect::<Vec<_>>());
+    let bridge = Bridge::with(
+        &cursors
+            .iter()
+            .map(|c| ("ana", c.as_str()))
+            .collect::<Vec<_>>(),
+    );
     let story = Story::of(bridge, Engine::with_gates(&["ana"]), |_| {});
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!(story.count(|event| matches!(event, ServeEvent::MessageIn { .. })), HELD);
+    assert_eq!(
+        story.count(|event| matches!(event, ServeEvent::MessageIn { .. })),
+        HELD
+    );
     story.engine.open("ana");
     story.bridge.until(|state| state.settled.len() == 250).await;
-    let expected: Vec<String> = cursors.iter().map(|c| format!("{c} reply re: text {c}")).collect();
+    let expected: Vec<String> = cursors
+        .iter()
+        .map(|c| format!("{c} reply re: text {c}"))
+        .collect();
     assert_eq!(story.bridge.settled(), expected);
     story.stops().await;
 }
@@ -455,14 +526,19 @@ async fn a_batch_is_finished_when_all_of_it_is_settled() {
     story.bridge.until(|state| state.settled.len() == 1).await;
     assert!(story.bridge.change(|state| state.finished.is_empty()));
     story.engine.open("ana");
-    story.bridge.until(|state| state.finished == ["batch-1"]).await;
+    story
+        .bridge
+        .until(|state| state.finished == ["batch-1"])
+        .await;
     story.stops().await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn once_answers_what_is_there_and_ends() {
     let bridge = Bridge::with(&[("ana", "a1"), ("ana", "a2"), ("ben", "b1")]);
-    let story = Story::of(Arc::clone(&bridge), Engine::with_gates(&[]), |serving| serving.once = true);
+    let story = Story::of(Arc::clone(&bridge), Engine::with_gates(&[]), |serving| {
+        serving.once = true
+    });
     story.ends().await.unwrap();
     assert_eq!(bridge.settled().len(), 3);
 }
@@ -482,11 +558,15 @@ async fn once_says_what_it_could_not_answer() {
     assert_eq!(story.ends().await.unwrap_err().code, "engine_down");
 
     bridge.change(|state| state.reply_error = Some(ErrorKind::BridgeUnavailable));
-    let story = Story::of(Arc::clone(&bridge), Engine::with_gates(&[]), |serving| serving.once = true);
+    let story = Story::of(Arc::clone(&bridge), Engine::with_gates(&[]), |serving| {
+        serving.once = true
+    });
     assert_eq!(story.ends().await.unwrap_err().code, "bridge_unavailable");
 
     bridge.change(|state| state.receive_error = Some(ErrorKind::BridgeUnreachable));
-    let story = Story::of(bridge, Engine::with_gates(&[]), |serving| serving.once = true);
+    let story = Story::of(bridge, Engine::with_gates(&[]), |serving| {
+        serving.once = true
+    });
     assert_eq!(story.ends().await.unwrap_err().code, "told_so");
 }
 
@@ -511,7 +591,11 @@ async fn stopped_the_loop_gives_back_what_takes_too_long() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let began = Instant::now();
     story.stops().await;
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(bridge.settled(), ["a1 later"]);
 }
 
@@ -535,12 +619,18 @@ async fn a_turn_is_remembered_once_its_reply_is_accepted_and_never_before() {
     bridge.change(|state| state.reply_error = Some(ErrorKind::BridgeRefused));
     let once = |serving: &mut Serving| serving.once = true;
     let engine = || Engine::with_gates(&[]);
-    Story::with_history(Arc::clone(&bridge), engine(), Some(history.clone()), once).ends().await.unwrap();
+    Story::with_history(Arc::clone(&bridge), engine(), Some(history.clone()), once)
+        .ends()
+        .await
+        .unwrap();
     assert_eq!(history.turns("ana", "later").await.unwrap(), []);
 
     bridge.change(|state| state.reply_error = None);
     bridge.gets("ana", "a2");
-    Story::with_history(bridge, engine(), Some(history.clone()), once).ends().await.unwrap();
+    Story::with_history(bridge, engine(), Some(history.clone()), once)
+        .ends()
+        .await
+        .unwrap();
     let turn = Turn {
         user: "text a2".to_owned(),
         reply: "re: text a2".to_owned(),

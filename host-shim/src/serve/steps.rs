@@ -46,7 +46,9 @@ pub(super) fn trouble(error: &CallError) -> Trouble {
         CallError::Refused { error, .. } => match error.kind {
             ErrorKind::BridgeUnreachable => Trouble::Unreachable,
             ErrorKind::BridgeUnavailable => Trouble::Unavailable,
-            ErrorKind::InvalidInput | ErrorKind::Refused | ErrorKind::BridgeRefused => Trouble::Refused,
+            ErrorKind::InvalidInput | ErrorKind::Refused | ErrorKind::BridgeRefused => {
+                Trouble::Refused
+            }
             ErrorKind::Protocol => Trouble::Broken,
         },
         CallError::Deadline { .. } => Trouble::Unavailable,

@@ -57,8 +57,12 @@ async fn check_with(
     if contact || matches!(settings.engine, EngineSettings::Command { .. }) {
         match made.probe().await {
             Ok(()) => {}
-            Err(super::EngineError::Down { reason, hint }) => return fail(format!("{seen}; {reason}"), hint),
-            Err(super::EngineError::Failed { reason }) => return fail(format!("{seen}; {reason}"), String::new()),
+            Err(super::EngineError::Down { reason, hint }) => {
+                return fail(format!("{seen}; {reason}"), hint);
+            }
+            Err(super::EngineError::Failed { reason }) => {
+                return fail(format!("{seen}; {reason}"), String::new());
+            }
         }
     }
     EngineCheck {
@@ -72,7 +76,10 @@ fn describe(settings: &ReplySettings) -> String {
     match &settings.engine {
         EngineSettings::Echo => "replies are an echo, for trying out".to_owned(),
         EngineSettings::Command { argv } => {
-            format!("replies come from the program `{}`", argv.first().map_or("", String::as_str))
+            format!(
+                "replies come from the program `{}`",
+                argv.first().map_or("", String::as_str)
+            )
         }
         EngineSettings::Provider(provider) => {
             let place = provider
@@ -80,7 +87,11 @@ fn describe(settings: &ReplySettings) -> String {
                 .as_ref()
                 .and_then(url::Url::host_str)
                 .map_or_else(String::new, |host| format!(" at {host}"));
-            let key = if provider.api_key.is_some() { "with a key" } else { "without a key" };
+            let key = if provider.api_key.is_some() {
+                "with a key"
+            } else {
+                "without a key"
+            };
             format!(
                 "replies come from the model `{}` ({}{place}, {key}), as [{}] says",
                 provider.model,
@@ -119,7 +130,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_is_not_there_fails_with_the_key_to_correct() {
-        let found = check_text("[reply]\nengine = \"command\"\ncommand = [\"/not/there\"]", false).await;
+        let found = check_text(
+            "[reply]\nengine = \"command\"\ncommand = [\"/not/there\"]",
+            false,
+        )
+        .await;
         assert_eq!(found.verdict, Verdict::Fail);
         assert!(found.hint.contains("reply.command"), "{found:?}");
     }
@@ -148,6 +163,9 @@ mod tests {
 
     #[tokio::test]
     async fn echo_is_always_ready() {
-        assert_eq!(check_text("[reply]\nengine = \"echo\"", true).await.verdict, Verdict::Ok);
+        assert_eq!(
+            check_text("[reply]\nengine = \"echo\"", true).await.verdict,
+            Verdict::Ok
+        );
     }
 }

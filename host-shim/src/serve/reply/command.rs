@@ -51,7 +51,9 @@ impl CommandEngine {
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
-            return Err(EngineError::failed("the reply program has no standard streams"));
+            return Err(EngineError::failed(
+                "the reply program has no standard streams",
+            ));
         };
         let ended = async {
             let status = child.wait().await;
@@ -59,12 +61,18 @@ impl CommandEngine {
             group.kill();
             status
         };
-        let (status, (), output, ()) =
-            tokio::join!(ended, hand_over(stdin, input), read_reply(stdout), log_complaints(stderr));
+        let (status, (), output, ()) = tokio::join!(
+            ended,
+            hand_over(stdin, input),
+            read_reply(stdout),
+            log_complaints(stderr)
+        );
         let status = status
             .map_err(|error| EngineError::failed(format!("the reply program got lost: {error}")))?;
         if !status.success() {
-            return Err(EngineError::failed(format!("the reply program ended with {status}")));
+            return Err(EngineError::failed(format!(
+                "the reply program ended with {status}"
+            )));
         }
         let reply = output?;
         let reply = reply.trim_end();
@@ -72,14 +80,15 @@ impl CommandEngine {
     }
 
     fn cannot_start(&self, error: &std::io::Error) -> EngineError {
-        let reason = format!("cannot start the reply program `{}`: {error}", self.program());
-        match error.kind() {
-            ErrorKind::NotFound | ErrorKind::PermissionDenied => EngineError::down(
-                reason,
-                "correct reply.command; it names a program and its arguments, no shell reads it",
-            ),
-            _ => EngineError::failed(reason),
+        let reason = format!(
+            "cannot start the reply program `{}`: {error}",
+            self.program()
+        );
+        if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) {
+            let hint = "correct reply.command; it names a program and its arguments, no shell reads it";
+            return EngineError::down(reason, hint);
         }
+        EngineError::failed(reason)
     }
 }
 
@@ -142,20 +151,22 @@ async fn hand_over(mut stdin: ChildStdin, input: String) {
 async fn read_reply(stdout: impl AsyncRead + Unpin) -> Result<String, EngineError> {
     let mut bytes = Vec::new();
     let mut limited = stdout.take(REPLY_LIMIT as u64 + 1);
-    limited
-        .read_to_end(&mut bytes)
-        .await
-        .map_err(|error| EngineError::failed(format!("cannot read from the reply program: {error}")))?;
+    limited.read_to_end(&mut bytes).await.map_err(|error| {
+        EngineError::failed(format!("cannot read from the reply program: {error}"))
+    })?;
     if bytes.len() > REPLY_LIMIT {
         // Read on, or the program waits for ever for somebody to take the rest.
-        tokio::io::copy(&mut limited.into_inner(), &mut tokio::io::sink()).await.ok();
+        tokio::io::copy(&mut limited.into_inner(), &mut tokio::io::sink())
+            .await
+            .ok();
         return Err(EngineError::failed(format!(
             "the reply program wrote more than {} KiB",
             REPLY_LIMIT / 1024
         )));
     }
-    String::from_utf8(bytes)
-        .map_err(|_invalid| EngineError::failed("the reply program wrote something that is not UTF-8"))
+    String::from_utf8(bytes).map_err(|_invalid| {
+        EngineError::failed("the reply program wrote something that is not UTF-8")
+    })
 }
 
 async fn log_complaints(stderr: impl AsyncRead + Unpin) {
@@ -164,7 +175,11 @@ async fn log_complaints(stderr: impl AsyncRead + Unpin) {
     loop {
         let mut line = Vec::new();
         // Bounded, so that a line without end cannot fill the memory.
-        match (&mut lines).take(16 * 1024).read_until(b'\n', &mut line).await {
+        match (&mut lines)
+            .take(16 * 1024)
+            .read_until(b'\n', &mut line)
+            .await
+        {
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }

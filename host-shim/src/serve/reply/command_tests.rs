@@ -23,7 +23,9 @@ fn shell(script: &str, timeout: Duration) -> CommandEngine {
 }
 
 async fn answer(script: &str) -> Result<Option<String>, EngineError> {
-    shell(script, Duration::from_secs(20)).reply(&request()).await
+    shell(script, Duration::from_secs(20))
+        .reply(&request())
+        .await
 }
 
 #[tokio::test]
@@ -42,7 +44,10 @@ async fn the_program_gets_one_json_object_and_its_output_is_the_reply() {
 
 #[tokio::test]
 async fn a_trailing_newline_is_trimmed_and_inner_lines_stay() {
-    assert_eq!(answer("printf 'one\\ntwo\\n\\n'").await.unwrap().as_deref(), Some("one\ntwo"));
+    assert_eq!(
+        answer("printf 'one\\ntwo\\n\\n'").await.unwrap().as_deref(),
+        Some("one\ntwo")
+    );
 }
 
 #[tokio::test]
@@ -54,14 +59,23 @@ async fn no_output_is_no_reply() {
 #[tokio::test]
 async fn another_exit_status_than_0_is_a_failed_attempt() {
     let error = answer("echo half a reply; exit 7").await.unwrap_err();
-    assert!(matches!(&error, EngineError::Failed { reason } if reason.contains('7')), "{error:?}");
+    assert!(
+        matches!(&error, EngineError::Failed { reason } if reason.contains('7')),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
 async fn too_much_output_and_what_is_no_text_are_failed_attempts() {
-    for script in ["head -c 70000 /dev/zero | tr '\\0' x", "printf '\\377\\376'"] {
+    for script in [
+        "head -c 70000 /dev/zero | tr '\\0' x",
+        "printf '\\377\\376'",
+    ] {
         let error = answer(script).await.unwrap_err();
-        assert!(matches!(error, EngineError::Failed { .. }), "{script}: {error:?}");
+        assert!(
+            matches!(error, EngineError::Failed { .. }),
+            "{script}: {error:?}"
+        );
     }
 }
 
@@ -69,10 +83,19 @@ async fn too_much_output_and_what_is_no_text_are_failed_attempts() {
 async fn when_the_time_is_up_the_program_and_its_children_are_killed() {
     let folder = tempfile::tempdir().unwrap();
     let pids = folder.path().join("pids");
-    let script = format!("sleep 300 & echo $! > {0}; echo $$ >> {0}; wait", pids.display());
+    let script = format!(
+        "sleep 300 & echo $! > {0}; echo $$ >> {0}; wait",
+        pids.display()
+    );
     let started = Instant::now();
-    let error = shell(&script, Duration::from_millis(500)).reply(&request()).await.unwrap_err();
-    assert!(matches!(&error, EngineError::Failed { reason } if reason.contains("killed")), "{error:?}");
+    let error = shell(&script, Duration::from_millis(500))
+        .reply(&request())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&error, EngineError::Failed { reason } if reason.contains("killed")),
+        "{error:?}"
+    );
     assert!(started.elapsed() < Duration::from_secs(20));
     for pid in std::fs::read_to_string(&pids).unwrap().lines() {
         gone(pid).await;
@@ -82,7 +105,10 @@ async fn when_the_time_is_up_the_program_and_its_children_are_killed() {
 #[tokio::test]
 async fn a_child_left_in_the_background_does_not_hold_the_reply_back() {
     let started = Instant::now();
-    assert_eq!(answer("sleep 300 & echo done").await.unwrap().as_deref(), Some("done"));
+    assert_eq!(
+        answer("sleep 300 & echo done").await.unwrap().as_deref(),
+        Some("done")
+    );
     assert!(started.elapsed() < Duration::from_secs(15));
 }
 
@@ -91,8 +117,14 @@ async fn a_program_that_is_not_there_takes_the_engine_down_until_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("answer");
     let engine = CommandEngine::new(vec![program.display().to_string()], Duration::from_secs(20));
-    assert!(matches!(engine.reply(&request()).await, Err(EngineError::Down { .. })));
-    assert!(matches!(engine.probe().await, Err(EngineError::Down { .. })));
+    assert!(matches!(
+        engine.reply(&request()).await,
+        Err(EngineError::Down { .. })
+    ));
+    assert!(matches!(
+        engine.probe().await,
+        Err(EngineError::Down { .. })
+    ));
     std::fs::copy("/bin/true", &program).unwrap();
     assert_eq!(engine.probe().await, Ok(()));
 }

@@ -59,7 +59,9 @@ pub struct ReplySettings {
 pub enum EngineSettings {
     Echo,
     /// Program and arguments; never empty.
-    Command { argv: Vec<String> },
+    Command {
+        argv: Vec<String>,
+    },
     Provider(ProviderSettings),
 }
 
@@ -80,7 +82,12 @@ impl ReplySettings {
         reply.only(&KEYS)?;
         let accounts = Table::new(file, "reply.accounts", reply.value("accounts"))?;
         for name in accounts.keys() {
-            Table::new(file, &format!("reply.accounts.{name}"), accounts.value(name))?.only(&["instructions"])?;
+            Table::new(
+                file,
+                &format!("reply.accounts.{name}"),
+                accounts.value(name),
+            )?
+            .only(&["instructions"])?;
         }
         let mut instructions = reply.text("instructions")?;
         for name in account.iter().rev() {
@@ -143,14 +150,23 @@ fn engine(
     match kind {
         EngineKind::Echo => Ok(EngineSettings::Echo),
         EngineKind::Command => match argv {
-            Some(argv) if argv.first().is_some_and(|program| !program.trim().is_empty()) => {
+            Some(argv)
+                if argv
+                    .first()
+                    .is_some_and(|program| !program.trim().is_empty()) =>
+            {
                 Ok(EngineSettings::Command { argv })
             }
             _ => Err(reply
-                .wrong("command", "is missing or empty, and the reply engine is `command`")
+                .wrong(
+                    "command",
+                    "is missing or empty, and the reply engine is `command`",
+                )
                 .hint("name your program: command = [\"/path/to/program\", \"argument\"]")),
         },
-        EngineKind::Provider => provider_config::read(config, variable).map(EngineSettings::Provider),
+        EngineKind::Provider => {
+            provider_config::read(config, variable).map(EngineSettings::Provider)
+        }
     }
 }
 
@@ -186,16 +202,24 @@ mod tests {
         let settings = read(text, Some(EngineKind::Command)).unwrap();
         assert_eq!(
             settings.engine,
-            EngineSettings::Command { argv: vec!["answer".to_owned(), "--short".to_owned()] }
+            EngineSettings::Command {
+                argv: vec!["answer".to_owned(), "--short".to_owned()]
+            }
         );
     }
 
     #[test]
     fn an_account_has_its_own_instructions_and_falls_back_to_the_common_ones() {
         let common = "[reply]\nengine = \"echo\"\ninstructions = \"Be brief.\"\n";
-        assert_eq!(read(common, None).unwrap().instructions.as_deref(), Some("Be brief."));
+        assert_eq!(
+            read(common, None).unwrap().instructions.as_deref(),
+            Some("Be brief.")
+        );
         let own = format!("{common}[reply.accounts.work]\ninstructions = \"Be formal.\"");
-        assert_eq!(read(&own, None).unwrap().instructions.as_deref(), Some("Be formal."));
+        assert_eq!(
+            read(&own, None).unwrap().instructions.as_deref(),
+            Some("Be formal.")
+        );
     }
 
     #[test]
@@ -221,19 +245,42 @@ mod tests {
             ("engine = 3", "reply.engine"),
             ("engine = \"command\"", "reply.command"),
             ("engine = \"command\"\ncommand = []", "reply.command"),
-            ("engine = \"command\"\ncommand = \"answer --short\"", "reply.command"),
-            ("engine = \"command\"\ncommand = [\"answer\", 3]", "reply.command"),
+            (
+                "engine = \"command\"\ncommand = \"answer --short\"",
+                "reply.command",
+            ),
+            (
+                "engine = \"command\"\ncommand = [\"answer\", 3]",
+                "reply.command",
+            ),
             ("engine = \"echo\"\ntimeout_s = 0", "reply.timeout_s"),
             ("engine = \"echo\"\nconcurrency = 65", "reply.concurrency"),
-            ("engine = \"echo\"\nhistory_turns = -1", "reply.history_turns"),
-            ("engine = \"echo\"\ninstructions = true", "reply.instructions"),
-            ("engine = \"echo\"\ninstruction = \"x\"", "reply.instruction"),
+            (
+                "engine = \"echo\"\nhistory_turns = -1",
+                "reply.history_turns",
+            ),
+            (
+                "engine = \"echo\"\ninstructions = true",
+                "reply.instructions",
+            ),
+            (
+                "engine = \"echo\"\ninstruction = \"x\"",
+                "reply.instruction",
+            ),
             ("engine = \"echo\"\naccounts = 1", "reply.accounts"),
-            ("engine = \"echo\"\n[reply.accounts.other]\nengine = \"echo\"", "reply.accounts.other.engine"),
+            (
+                "engine = \"echo\"\n[reply.accounts.other]\nengine = \"echo\"",
+                "reply.accounts.other.engine",
+            ),
         ];
         for (text, key) in cases {
             let failure = read(&format!("[reply]\n{text}"), None).unwrap_err();
-            assert!(failure.message.starts_with(&format!("{key} in loong.toml ")), "{text}: {failure}");
+            assert!(
+                failure
+                    .message
+                    .starts_with(&format!("{key} in loong.toml ")),
+                "{text}: {failure}"
+            );
         }
     }
 }

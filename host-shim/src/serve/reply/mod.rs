@@ -84,7 +84,9 @@ pub enum EngineError {
 
 impl EngineError {
     pub fn failed(reason: impl Into<String>) -> Self {
-        Self::Failed { reason: reason.into() }
+        Self::Failed {
+            reason: reason.into(),
+        }
     }
 
     pub fn down(reason: impl Into<String>, hint: impl Into<String>) -> Self {

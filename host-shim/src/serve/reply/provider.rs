@@ -36,7 +36,10 @@ pub struct ProviderEngine {
 
 /// What came of one request.
 enum Answer {
-    Complete { text: String, stop: Option<StopReason> },
+    Complete {
+        text: String,
+        stop: Option<StopReason>,
+    },
     /// The stream ended without its end mark.
     NoStream,
 }
@@ -58,14 +61,16 @@ impl ProviderEngine {
         if is_local(&settings) {
             http = http.no_proxy();
         }
-        let http = http
-            .build()
-            .map_err(|error| Failure::fault("http_client", "cannot set up HTTP for the provider").because(error))?;
+        let http = http.build().map_err(|error| {
+            Failure::fault("http_client", "cannot set up HTTP for the provider").because(error)
+        })?;
         let client = Client::builder()
             .with_reqwest(http)
             .append_provider_config(settings.kind, provider_config(&settings))
             .build()
-            .map_err(|_quotes| Failure::fault("provider_client", "cannot set up the provider's client"))?;
+            .map_err(|_quotes| {
+                Failure::fault("provider_client", "cannot set up the provider's client")
+            })?;
         Ok(Self {
             streams: AtomicBool::new(settings.stream),
             client,
@@ -101,9 +106,9 @@ impl ProviderEngine {
                 "the model used up {}.max_tokens before it wrote anything",
                 self.settings.config_path
             ))),
-            Some(StopReason::ContentFilter(_)) => {
-                Err(EngineError::failed("the provider's content filter held the answer back"))
-            }
+            Some(StopReason::ContentFilter(_)) => Err(EngineError::failed(
+                "the provider's content filter held the answer back",
+            )),
             Some(StopReason::ToolCall(_) | StopReason::Other(_)) | None => {
                 Err(EngineError::failed("the provider's answer holds no text"))
             }
@@ -236,23 +241,21 @@ fn is_local(settings: &ProviderSettings) -> bool {
 
 fn classify(error: &genai::Error, settings: &ProviderSettings) -> EngineError {
     let path = &settings.config_path;
-    let streamed = match error {
-        genai::Error::WebStream { error, .. } => Some(error.as_ref()),
-        _ => None,
-    };
-    let inner = streamed.and_then(|cause| cause.downcast_ref::<genai::Error>());
-    if let Some(status) = error.status().or_else(|| inner.and_then(genai::Error::status)) {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = None;
+    if let genai::Error::WebStream { error, .. } = error {
+        cause = Some(error.as_ref());
+    }
+    if let genai::Error::WebModelCall { webc_error, .. }
+    | genai::Error::WebAdapterCall { webc_error, .. } = error
+        && let genai::webc::Error::Reqwest(http) = webc_error
+    {
+        cause = Some(http);
+    }
+    let inner = cause.and_then(|cause| cause.downcast_ref::<genai::Error>());
+    if let Some(status) = error.status().or_else(|| inner?.status()) {
         return by_status(status.as_u16(), path, &settings.model);
     }
-    let http = match error {
-        genai::Error::WebModelCall { webc_error, .. } | genai::Error::WebAdapterCall { webc_error, .. } => {
-            match webc_error {
-                genai::webc::Error::Reqwest(http) => Some(http),
-                _ => None,
-            }
-        }
-        _ => streamed.and_then(|cause| cause.downcast_ref::<reqwest::Error>()),
-    };
+    let http = cause.and_then(|cause| cause.downcast_ref::<reqwest::Error>());
     match http {
         Some(http) if http.is_connect() => unreachable(settings, "nobody answers there"),
         Some(http) if http.is_timeout() => unreachable(settings, "it does not answer"),
@@ -272,7 +275,9 @@ fn by_status(status: u16, path: &str, model: &str) -> EngineError {
             "wait, or raise the limit with your provider",
         ),
         404 | 405 => EngineError::down(
-            format!("the provider does not know the model `{model}`, or there is no chat at this address (HTTP {status})"),
+            format!(
+                "the provider does not know the model `{model}`, or there is no chat at this address (HTTP {status})"
+            ),
             format!("correct {path}.model or {path}.base_url"),
         ),
         300..=399 => EngineError::down(

@@ -72,14 +72,25 @@ pub fn read(
             .hint("say who serves the model, such as \"openai\", \"openai-compatible\", \"anthropic\" or \"ollama\"")
     })?;
     let (kind, needs_url) = kind(&name).ok_or_else(|| {
-        let known: Vec<&str> = AdapterKind::all().iter().map(AdapterKind::as_lower_str).collect();
+        let known: Vec<&str> = AdapterKind::all()
+            .iter()
+            .map(AdapterKind::as_lower_str)
+            .collect();
         table
-            .wrong("kind", &format!("is `{name}`, which is no provider that loong knows"))
-            .hint(format!("use \"openai-compatible\" with base_url, or one of: {}", known.join(", ")))
+            .wrong(
+                "kind",
+                &format!("is `{name}`, which is no provider that loong knows"),
+            )
+            .hint(format!(
+                "use \"openai-compatible\" with base_url, or one of: {}",
+                known.join(", ")
+            ))
     })?;
-    let model = table
-        .text("model")?
-        .ok_or_else(|| table.wrong("model", "is missing").hint("name the model as its provider does"))?;
+    let model = table.text("model")?.ok_or_else(|| {
+        table
+            .wrong("model", "is missing")
+            .hint("name the model as its provider does")
+    })?;
     let api_key = api_key(table, variable)?;
     let base_url = base_url(table, kind)?;
     if needs_url && base_url.is_none() {
@@ -115,15 +126,26 @@ pub fn read(
 fn chosen(config: &Config) -> Result<String, Failure> {
     let file = &config.path;
     let ids = Table::new(file, "providers", config.section("providers"))?.keys();
-    let listed = if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
+    let listed = if ids.is_empty() {
+        "none".to_owned()
+    } else {
+        ids.join(", ")
+    };
     let complain = |what: &str| {
-        Failure::operator("reply_config", format!("active_provider in {} {what}", file.display()))
-            .hint(format!("name one of [providers.<id>]; there are: {listed}"))
+        Failure::operator(
+            "reply_config",
+            format!("active_provider in {} {what}", file.display()),
+        )
+        .hint(format!("name one of [providers.<id>]; there are: {listed}"))
     };
     match config.section("active_provider") {
         Some(Value::String(id)) if id.trim().is_empty() => {}
-        Some(Value::String(id)) if ids.contains(&id.trim()) => return Ok(format!("providers.{}", id.trim())),
-        Some(Value::String(id)) => return Err(complain(&format!("is `{id}`, which is not configured"))),
+        Some(Value::String(id)) if ids.contains(&id.trim()) => {
+            return Ok(format!("providers.{}", id.trim()));
+        }
+        Some(Value::String(id)) => {
+            return Err(complain(&format!("is `{id}`, which is not configured")));
+        }
         Some(_) => return Err(complain("must be a text")),
         None => {}
     }
@@ -133,7 +155,10 @@ fn chosen(config: &Config) -> Result<String, Failure> {
     match ids.as_slice() {
         [] => Err(Failure::operator(
             "no_provider",
-            format!("the reply engine is `provider`, but {} sets up none", file.display()),
+            format!(
+                "the reply engine is `provider`, but {} sets up none",
+                file.display()
+            ),
         )
         .hint("add [provider] with kind, model and api_key")),
         [only] => Ok(format!("providers.{only}")),
@@ -161,11 +186,17 @@ fn api_key(
         None => return Ok(None),
         Some(Value::String(text)) => {
             let text = text.trim();
-            match text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
+            match text
+                .strip_prefix("${")
+                .and_then(|rest| rest.strip_suffix('}'))
+            {
                 Some(name) => name.trim(),
                 None if text.is_empty() => return Ok(None),
                 None if text.chars().any(|c| c.is_control() || c.is_whitespace()) => {
-                    return Err(table.wrong("api_key", "holds blanks or control characters, which no key has"));
+                    return Err(table.wrong(
+                        "api_key",
+                        "holds blanks or control characters, which no key has",
+                    ));
                 }
                 None => return Ok(Some(ApiKey(text.to_owned()))),
             }
@@ -183,13 +214,19 @@ fn api_key(
     if named.is_empty() || !named.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         // Not shown: somebody may have pasted the key itself.
         return Err(table
-            .wrong("api_key", "does not hold the name of an environment variable")
+            .wrong(
+                "api_key",
+                "does not hold the name of an environment variable",
+            )
             .hint("write the name alone, such as api_key = { env = \"OPENAI_API_KEY\" }"));
     }
     match variable(named).map(|value| value.trim().to_owned()) {
         Some(value) if !value.is_empty() => Ok(Some(ApiKey(value))),
         _ => Err(table
-            .wrong("api_key", &format!("names the environment variable {named}, which is not set"))
+            .wrong(
+                "api_key",
+                &format!("names the environment variable {named}, which is not set"),
+            )
             .hint(format!("set {named} where loong is started"))),
     }
 }
@@ -213,7 +250,10 @@ fn base_url(table: Table<'_>, kind: AdapterKind) -> Result<Option<Url>, Failure>
     };
     if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
         return Err(table
-            .wrong("base_url", "must start with https:// (http:// is for this machine only)")
+            .wrong(
+                "base_url",
+                "must start with https:// (http:// is for this machine only)",
+            )
             .hint("messages and the key would cross the network for everybody to read"));
     }
     // Written the way other programs want it, an address may say more than the base.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
-use super::super::provider_config;
 use super::super::Turn;
+use super::super::provider_config;
 use super::*;
 use crate::config::Config;
 
@@ -36,7 +36,11 @@ fn answer(status: u16, kind: &'static str, body: impl Into<String>) -> Scripted 
 
 fn plain(text: &str) -> Scripted {
     let choice = json!({"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}});
-    answer(200, "application/json", json!({"id": "x", "model": "m", "choices": [choice]}).to_string())
+    answer(
+        200,
+        "application/json",
+        json!({"id": "x", "model": "m", "choices": [choice]}).to_string(),
+    )
 }
 
 fn streamed(parts: &[&str]) -> Scripted {
@@ -93,7 +97,12 @@ impl Server {
         );
         let config = Config::parse(Path::new("loong.toml"), text).unwrap();
         let settings = provider_config::read(&config, &|_| None).unwrap();
-        ProviderEngine::new(settings, Some("Be brief.".to_owned()), Duration::from_secs(20)).unwrap()
+        ProviderEngine::new(
+            settings,
+            Some("Be brief.".to_owned()),
+            Duration::from_secs(20),
+        )
+        .unwrap()
     }
 
     fn asked(&self) -> Vec<(String, String, Value)> {
@@ -121,7 +130,11 @@ async fn read_request(stream: &mut tokio::net::TcpStream) -> (String, String, Va
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).await.unwrap();
-    (first.trim().to_owned(), authorization, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    (
+        first.trim().to_owned(),
+        authorization,
+        serde_json::from_slice(&body).unwrap_or(Value::Null),
+    )
 }
 
 fn request() -> ReplyRequest {
@@ -146,47 +159,92 @@ fn request() -> ReplyRequest {
 async fn a_streamed_answer_is_collected_and_the_request_holds_all_the_model_needs() {
     let server = Server::with(vec![streamed(&["Sun", "ny — ", "☀"])]).await;
     let engine = server.engine("temperature = 0.5\nmax_tokens = 50");
-    assert_eq!(engine.reply(&request()).await.unwrap().as_deref(), Some("Sunny — ☀"));
+    assert_eq!(
+        engine.reply(&request()).await.unwrap().as_deref(),
+        Some("Sunny — ☀")
+    );
     let asked = server.asked();
     let (line, authorization, body) = &asked[0];
     assert_eq!(line, "POST /v1/chat/completions HTTP/1.1");
     assert_eq!(authorization, "Bearer sk-secret");
-    assert_eq!((&body["model"], &body["stream"]), (&json!("m"), &json!(true)));
+    assert_eq!(
+        (&body["model"], &body["stream"]),
+        (&json!("m"), &json!(true))
+    );
     assert_eq!(body["temperature"], json!(0.5));
     let messages: Vec<(&str, &str)> = body["messages"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|message| (message["role"].as_str().unwrap(), message["content"].as_str().unwrap()))
+        .map(|message| {
+            (
+                message["role"].as_str().unwrap(),
+                message["content"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(
         messages,
-        [("system", "Be brief."), ("user", "how was it"), ("assistant", "fine"), ("user", "and today?")]
+        [
+            ("system", "Be brief."),
+            ("user", "how was it"),
+            ("assistant", "fine"),
+            ("user", "and today?")
+        ]
     );
 }
 
 #[tokio::test]
 async fn in_a_group_the_model_sees_who_speaks() {
     let server = Server::with(vec![streamed(&["ok"])]).await;
-    let group = ReplyRequest { is_group: true, ..request() };
+    let group = ReplyRequest {
+        is_group: true,
+        ..request()
+    };
     server.engine("").reply(&group).await.unwrap();
-    assert_eq!(server.asked()[0].2["messages"][3]["content"], "Ana: and today?");
+    assert_eq!(
+        server.asked()[0].2["messages"][3]["content"],
+        "Ana: and today?"
+    );
 }
 
 #[tokio::test]
 async fn a_server_that_does_not_stream_is_asked_plainly_from_then_on() {
-    let server = Server::with(vec![plain("ignored the wish"), plain("Sunny."), plain("Rainy.")]).await;
+    let server = Server::with(vec![
+        plain("ignored the wish"),
+        plain("Sunny."),
+        plain("Rainy."),
+    ])
+    .await;
     let engine = server.engine("");
-    assert_eq!(engine.reply(&request()).await.unwrap().as_deref(), Some("Sunny."));
-    assert_eq!(engine.reply(&request()).await.unwrap().as_deref(), Some("Rainy."));
-    let streams: Vec<bool> = server.asked().iter().map(|(_, _, body)| body["stream"] == true).collect();
+    assert_eq!(
+        engine.reply(&request()).await.unwrap().as_deref(),
+        Some("Sunny.")
+    );
+    assert_eq!(
+        engine.reply(&request()).await.unwrap().as_deref(),
+        Some("Rainy.")
+    );
+    let streams: Vec<bool> = server
+        .asked()
+        .iter()
+        .map(|(_, _, body)| body["stream"] == true)
+        .collect();
     assert_eq!(streams, [true, false, false]);
 }
 
 #[tokio::test]
 async fn streaming_can_be_switched_off() {
     let server = Server::with(vec![plain("Sunny.")]).await;
-    assert_eq!(server.engine("stream = false").reply(&request()).await.unwrap().as_deref(), Some("Sunny."));
+    assert_eq!(
+        server
+            .engine("stream = false")
+            .reply(&request())
+            .await
+            .unwrap()
+            .as_deref(),
+        Some("Sunny.")
+    );
     assert_eq!(server.asked()[0].2["stream"], false);
 }
 
@@ -195,13 +253,24 @@ async fn half_a_stream_is_no_reply() {
     let mut half = streamed(&["Sun"]);
     half.body.truncate(half.body.find("data: [DONE]").unwrap());
     let server = Server::with(vec![half, plain("Sunny.")]).await;
-    assert_eq!(server.engine("").reply(&request()).await.unwrap().as_deref(), Some("Sunny."));
+    assert_eq!(
+        server
+            .engine("")
+            .reply(&request())
+            .await
+            .unwrap()
+            .as_deref(),
+        Some("Sunny.")
+    );
 
     let mut broken = streamed(&["Sun"]);
     broken.broken = true;
     broken.body.truncate(30);
     let server = Server::with(vec![broken]).await;
-    assert!(matches!(server.engine("").reply(&request()).await, Err(EngineError::Failed { .. })));
+    assert!(matches!(
+        server.engine("").reply(&request()).await,
+        Err(EngineError::Failed { .. })
+    ));
 }
 
 #[tokio::test]
@@ -209,30 +278,66 @@ async fn a_model_with_nothing_to_say_is_no_failure_and_an_answer_without_text_is
     let server = Server::with(vec![streamed(&[])]).await;
     assert_eq!(server.engine("").reply(&request()).await, Ok(None));
     let server = Server::with(vec![answer(200, "application/json", "{\"error\":\"x\"}")]).await;
-    assert!(matches!(server.engine("stream = false").reply(&request()).await, Err(EngineError::Failed { .. })));
+    assert!(matches!(
+        server.engine("stream = false").reply(&request()).await,
+        Err(EngineError::Failed { .. })
+    ));
 }
 
 #[tokio::test]
 async fn what_is_to_blame_on_the_provider_takes_the_engine_down_and_the_rest_on_the_message() {
     for stream in ["", "stream = false"] {
-        for (status, down) in [(400, false), (401, true), (403, true), (404, true), (413, false), (422, false), (429, true), (500, true), (503, true), (307, true)] {
-            let body = "{\"error\":{\"message\":\"Incorrect API key: sk-secret; you said: and today?\"}}";
+        for (status, down) in [
+            (400, false),
+            (401, true),
+            (403, true),
+            (404, true),
+            (413, false),
+            (422, false),
+            (429, true),
+            (500, true),
+            (503, true),
+            (307, true),
+        ] {
+            let body =
+                "{\"error\":{\"message\":\"Incorrect API key: sk-secret; you said: and today?\"}}";
             let server = Server::with(vec![answer(status, "application/json", body)]).await;
             let error = server.engine(stream).reply(&request()).await.unwrap_err();
-            assert_eq!(matches!(error, EngineError::Down { .. }), down, "HTTP {status}: {error:?}");
+            assert_eq!(
+                matches!(error, EngineError::Down { .. }),
+                down,
+                "HTTP {status}: {error:?}"
+            );
             let words = format!("{error} {error:?}");
             assert!(words.contains(&status.to_string()), "{words}");
-            assert!(!words.contains("sk-secret") && !words.contains("today"), "{words}");
+            assert!(
+                !words.contains("sk-secret") && !words.contains("today"),
+                "{words}"
+            );
         }
     }
 }
 
 #[tokio::test]
 async fn a_server_that_is_not_there_takes_the_engine_down() {
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let engine = Server { address, asked: Asked::default() }.engine("");
-    for error in [engine.reply(&request()).await.unwrap_err(), engine.probe().await.unwrap_err()] {
-        assert!(matches!(&error, EngineError::Down { hint, .. } if hint.contains("provider.base_url")), "{error:?}");
+    let address = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let engine = Server {
+        address,
+        asked: Asked::default(),
+    }
+    .engine("");
+    for error in [
+        engine.reply(&request()).await.unwrap_err(),
+        engine.probe().await.unwrap_err(),
+    ] {
+        assert!(
+            matches!(&error, EngineError::Down { hint, .. } if hint.contains("provider.base_url")),
+            "{error:?}"
+        );
     }
 }
 
@@ -243,16 +348,26 @@ async fn a_server_that_never_answers_is_a_failed_attempt_when_the_time_is_up() {
     let server = Server::with(vec![silent]).await;
     let mut engine = server.engine("");
     engine.timeout = Duration::from_millis(300);
-    assert!(matches!(engine.reply(&request()).await, Err(EngineError::Failed { reason }) if reason.contains("longer")));
+    assert!(
+        matches!(engine.reply(&request()).await, Err(EngineError::Failed { reason }) if reason.contains("longer"))
+    );
 }
 
 #[tokio::test]
 async fn a_probe_asks_for_the_models_and_sends_no_message() {
-    let server = Server::with(vec![answer(200, "application/json", "{\"data\":[{\"id\":\"m\"}]}")]).await;
+    let server = Server::with(vec![answer(
+        200,
+        "application/json",
+        "{\"data\":[{\"id\":\"m\"}]}",
+    )])
+    .await;
     server.engine("").probe().await.unwrap();
     assert_eq!(server.asked()[0].0, "GET /v1/models HTTP/1.1");
     let without_a_list = Server::with(vec![answer(404, "text/plain", "no")]).await;
     without_a_list.engine("").probe().await.unwrap();
     let refusing = Server::with(vec![answer(401, "application/json", "{}")]).await;
-    assert!(matches!(refusing.engine("").probe().await, Err(EngineError::Down { .. })));
+    assert!(matches!(
+        refusing.engine("").probe().await,
+        Err(EngineError::Down { .. })
+    ));
 }

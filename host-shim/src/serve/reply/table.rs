@@ -17,18 +17,23 @@ pub(super) struct Table<'a> {
 
 impl<'a> Table<'a> {
     /// `value` as the table called `path`.
-    pub(super) fn new(file: &'a Path, path: &'a str, value: Option<&'a Value>) -> Result<Self, Failure> {
+    pub(super) fn new(
+        file: &'a Path,
+        path: &'a str,
+        value: Option<&'a Value>,
+    ) -> Result<Self, Failure> {
         let table = match value {
             None => None,
             Some(Value::Table(table)) => Some(table),
             Some(other) => {
-                return Err(wrong(file, path, &format!("must be a table, not {}", kind(other)))
-                    .hint(format!("write it as [{path}]")));
+                return Err(
+                    wrong(file, path, &format!("must be a table, not {}", kind(other)))
+                        .hint(format!("write it as [{path}]")),
+                );
             }
         };
         Ok(Self { file, path, table })
     }
-
 
     pub(super) fn value(&self, key: &str) -> Option<&'a Value> {
         self.table.and_then(|table| table.get(key))
@@ -49,7 +54,9 @@ impl<'a> Table<'a> {
     pub(super) fn text(&self, key: &str) -> Result<Option<String>, Failure> {
         match self.value(key) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
+            Some(Value::String(text)) => {
+                Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty()))
+            }
             Some(other) => Err(self.wrong(key, &format!("must be a text, not {}", kind(other)))),
         }
     }
@@ -65,9 +72,15 @@ impl<'a> Table<'a> {
             Some(Value::Integer(number)) if range.contains(number) => Ok(Some(*number)),
             Some(Value::Integer(number)) => Err(self.wrong(
                 key,
-                &format!("is {number}; it must be from {} to {}", range.start(), range.end()),
+                &format!(
+                    "is {number}; it must be from {} to {}",
+                    range.start(),
+                    range.end()
+                ),
             )),
-            Some(other) => Err(self.wrong(key, &format!("must be a whole number, not {}", kind(other)))),
+            Some(other) => {
+                Err(self.wrong(key, &format!("must be a whole number, not {}", kind(other))))
+            }
         }
     }
 
@@ -82,14 +95,20 @@ impl<'a> Table<'a> {
             Some(Value::Float(number)) => *number,
             // Lossless: such a number outside of the range is refused below anyway.
             Some(Value::Integer(number)) => i32::try_from(*number).map_or(f64::INFINITY, f64::from),
-            Some(other) => return Err(self.wrong(key, &format!("must be a number, not {}", kind(other)))),
+            Some(other) => {
+                return Err(self.wrong(key, &format!("must be a number, not {}", kind(other))));
+            }
         };
         if range.contains(&number) {
             return Ok(Some(number));
         }
         Err(self.wrong(
             key,
-            &format!("is out of range; it must be from {} to {}", range.start(), range.end()),
+            &format!(
+                "is out of range; it must be from {} to {}",
+                range.start(),
+                range.end()
+            ),
         ))
     }
 
@@ -97,7 +116,9 @@ impl<'a> Table<'a> {
         match self.value(key) {
             None => Ok(None),
             Some(Value::Boolean(on)) => Ok(Some(*on)),
-            Some(other) => Err(self.wrong(key, &format!("must be true or false, not {}", kind(other)))),
+            Some(other) => {
+                Err(self.wrong(key, &format!("must be true or false, not {}", kind(other))))
+            }
         }
     }
 
@@ -108,18 +129,24 @@ impl<'a> Table<'a> {
             Some(Value::Array(list)) => list,
             Some(other) => {
                 return Err(self
-                    .wrong(key, &format!("must be a list of texts, not {}", kind(other)))
-                    .hint(format!("write {key} = [\"program\", \"argument\"]; no shell reads it")));
+                    .wrong(
+                        key,
+                        &format!("must be a list of texts, not {}", kind(other)),
+                    )
+                    .hint(format!(
+                        "write {key} = [\"program\", \"argument\"]; no shell reads it"
+                    )));
             }
         };
         let mut texts = Vec::with_capacity(list.len());
         for item in list {
-            match item {
-                Value::String(text) => texts.push(text.clone()),
-                other => {
-                    return Err(self.wrong(key, &format!("must hold texts only, not {}", kind(other))));
-                }
-            }
+            let Value::String(text) = item else {
+                return Err(self.wrong(
+                    key,
+                    &format!("must hold texts only, not {}", kind(item)),
+                ));
+            };
+            texts.push(text.clone());
         }
         Ok(Some(texts))
     }
@@ -128,15 +155,20 @@ impl<'a> Table<'a> {
     pub(super) fn only(&self, known: &[&str]) -> Result<(), Failure> {
         match self.keys().into_iter().find(|key| !known.contains(key)) {
             None => Ok(()),
-            Some(key) => Err(self
-                .wrong(key, "is no key that loong knows")
-                .hint(format!("[{}] has: {}", self.path, known.join(", ")))),
+            Some(key) => Err(self.wrong(key, "is no key that loong knows").hint(format!(
+                "[{}] has: {}",
+                self.path,
+                known.join(", ")
+            ))),
         }
     }
 }
 
 fn wrong(file: &Path, path: &str, what: &str) -> Failure {
-    Failure::operator("reply_config", format!("{path} in {} {what}", file.display()))
+    Failure::operator(
+        "reply_config",
+        format!("{path} in {} {what}", file.display()),
+    )
 }
 
 fn kind(value: &Value) -> &'static str {
