@@ -2,6 +2,7 @@
 //! hints stand apart from what they follow. A reader who hangs up is no error: what is written
 //! afterwards is dropped.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ impl Output {
 
     /// One line of data.
     pub fn data(&self, line: &str) {
-        self.data.write(&format!("{line}\n"));
+        self.data.write(&format!("{}\n", printable(line)));
     }
 
     /// Data exactly as given, without a line end: for what draws on the terminal.
@@ -64,17 +65,17 @@ impl Output {
 
     /// One line of words for the person.
     pub fn say(&self, line: &str) {
-        self.words.write(&format!("{line}\n"));
+        self.words.write(&format!("{}\n", printable(line)));
     }
 
     /// What the person may want to know or do next.
     pub fn hint(&self, line: &str) {
-        self.words.write(&format!("hint: {line}\n"));
+        self.words.write(&format!("hint: {}\n", printable(line)));
     }
 
     /// Something that does not stop the command.
     pub fn warn(&self, line: &str) {
-        self.words.write(&format!("warning: {line}\n"));
+        self.words.write(&format!("warning: {}\n", printable(line)));
     }
 
     /// Why the command failed; said once, by `main`. A failure without words has been explained.
@@ -82,7 +83,8 @@ impl Output {
         if failure.message.is_empty() {
             return;
         }
-        self.words.write(&format!("error: {failure}\n"));
+        self.words
+            .write(&format!("error: {}\n", printable(&failure.to_string())));
         if let Some(hint) = &failure.hint {
             self.hint(hint);
         }
@@ -102,6 +104,16 @@ impl Output {
 impl std::fmt::Debug for Output {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Output")
+    }
+}
+
+/// `text` without what could move the cursor or forge a line: much of it comes from plugins.
+fn printable(text: &str) -> Cow<'_, str> {
+    let harmful = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if text.contains(harmful) {
+        Cow::Owned(text.replace(harmful, " "))
+    } else {
+        Cow::Borrowed(text)
     }
 }
 
@@ -218,6 +230,14 @@ pub(crate) mod tests {
             words.text(),
             "error: no bridge: nobody listens\nhint: start it\n"
         );
+    }
+
+    #[test]
+    fn a_plugins_words_cannot_move_the_cursor() {
+        let words = Kept::default();
+        let output = Output::to(Box::new(io::sink()), Box::new(words.clone()));
+        output.warn("a\u{1b}[2J\rb\tc");
+        assert_eq!(words.text(), "warning: a [2J b\tc\n");
     }
 
     #[test]

@@ -121,18 +121,21 @@ pub fn from_refusal(
     sentence: &str,
 ) -> ChannelError {
     let known = code.and_then(Refusal::parse);
-    let kind = match known {
-        Some(refusal) => refusal.kind(retryable),
-        None => by_status(status, retryable),
+    let kind = match (known, code) {
+        (Some(refusal), _) => refusal.kind(retryable),
+        (None, Some(_foreign)) => by_flag(retryable, by_status(status, ErrorKind::BridgeRefused)),
+        // Without a code it is hardly the bridge that answers: no reason to give up a message.
+        (None, None) => by_flag(retryable, by_status(status, ErrorKind::Protocol)),
     };
     let code = match (known, code) {
         (Some(_), Some(code)) => code.to_owned(),
         // Foreign codes keep their name, in a form that is safe to show.
         (None, Some(code)) if is_word(code) => code.to_owned(),
+        (_, Some(_) | None) if (200..300).contains(&status) => "bridge_not_ok".to_owned(),
         (_, Some(_) | None) => format!("bridge_status_{status}"),
     };
     let said = if sentence.is_empty() {
-        format!("HTTP status {status}")
+        format!("it gave no reason (HTTP status {status})")
     } else {
         sentence.to_owned()
     };
@@ -247,12 +250,11 @@ impl Refusal {
     }
 }
 
-fn by_status(status: u16, retryable: Option<bool>) -> ErrorKind {
-    let unless_said = match status {
+fn by_status(status: u16, otherwise: ErrorKind) -> ErrorKind {
+    match status {
         408 | 429 | 500..=599 => ErrorKind::BridgeUnavailable,
-        _ => ErrorKind::BridgeRefused,
-    };
-    by_flag(retryable, unless_said)
+        _ => otherwise,
+    }
 }
 
 fn by_flag(retryable: Option<bool>, unless_said: ErrorKind) -> ErrorKind {

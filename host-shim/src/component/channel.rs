@@ -267,12 +267,22 @@ impl Inner {
                 at,
                 reason: trap.to_string(),
             },
+            (None, None) if is_too_much_data(error) => CallError::Bytes {
+                at,
+                limit: limits.bytes,
+            },
             (None, None) => CallError::Trapped {
                 at,
                 reason: words(error),
             },
         }
     }
+}
+
+/// wasmtime's own guard of what it copies out of a guest; its error type is private, so its words
+/// have to do. A test holds them.
+fn is_too_much_data(error: &wasmtime::Error) -> bool {
+    words(error).contains("too much data is being copied between the host and the guest")
 }
 
 fn refused(at: Box<CallSite>, error: ChannelError) -> CallError {

@@ -133,10 +133,21 @@ fn a_failure_without_json_is_judged_by_its_status() {
         (error.kind, error.code.as_str()),
         (ErrorKind::BridgeUnavailable, "bridge_status_500")
     );
-    let error = sending(ScriptedBridge::default().then_raw(404, "Not Found"));
+    for body in ["Not Found", "{}", "null", r#"{"payload":{"error":5}}"#] {
+        let error = sending(ScriptedBridge::default().then_raw(404, body));
+        assert_eq!(
+            (error.kind, error.code.as_str()),
+            (ErrorKind::Protocol, "bridge_status_404")
+        );
+    }
+}
+
+#[test]
+fn an_answer_that_is_not_ok_and_gives_no_reason_is_a_clear_error() {
+    let error = sending(ScriptedBridge::answering(json!({ "ok": false })));
     assert_eq!(
         (error.kind, error.code.as_str()),
-        (ErrorKind::BridgeRefused, "bridge_status_404")
+        (ErrorKind::Protocol, "bridge_not_ok")
     );
 }
 

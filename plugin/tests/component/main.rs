@@ -10,6 +10,7 @@
 )]
 
 mod bridge_errors;
+mod codes;
 mod sending;
 mod serving;
 mod support;

@@ -18,6 +18,8 @@ import { STEPS } from "./schema.mjs";
  */
 
 const FILE = "bridge.db";
+/** How long a backup or an inspection of the file may hold us up. */
+const PATIENCE_MS = 5_000;
 const DUPLICATES_KNOWN_MS = 30 * 24 * 60 * 60 * 1000;
 
 /** SQLite's own words for a file that is not, or no longer, a database. */
@@ -37,6 +39,8 @@ export function openStore(dir) {
     if (fs.existsSync(`${file}-wal`)) throw damaged(file, "the file is gone, but its -wal file is there");
     create(file);
   }
+  // SQLite takes an empty file for a new database.
+  if (fs.statSync(file).size === 0) throw damaged(file, "the file is empty");
   for (const each of files) makePrivate(each);
   let db;
   try {
@@ -87,9 +91,7 @@ export class Store {
 
   /** Settings of the connection, integrity, and the steps that are missing. */
   check() {
-    // The setting fails on a file that is no database, so it must be the first to touch it.
-    this.#db.exec("PRAGMA journal_mode = WAL");
-    this.#db.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON");
+    this.#db.exec(`PRAGMA busy_timeout = ${PATIENCE_MS}; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON`);
     const verdict = this.#db.prepare("PRAGMA quick_check(1)").all();
     if (verdict.length !== 1 || Object.values(verdict[0] ?? {})[0] !== "ok") {
       throw damaged(this.#file, "SQLite's integrity check fails");
@@ -103,12 +105,14 @@ export class Store {
         "start the newer bridge; or name another auth dir",
       );
     }
+    const keys = this.#one("SELECT 1 AS found FROM signal_keys UNION ALL SELECT 1 FROM inbox UNION ALL SELECT 1 FROM outbox LIMIT 1");
+    if (keys && !this.#one("SELECT 1 AS found FROM logins LIMIT 1")) throw damaged(this.#file, "it holds keys or messages, but no login");
+    // Only now: it writes, and a file that is refused stays as it is.
+    this.#db.exec("PRAGMA journal_mode = WAL");
     this.transaction(() => {
       for (const step of STEPS.slice(version)) this.#db.exec(step);
       this.#db.exec(`PRAGMA user_version = ${STEPS.length}`);
     });
-    const keys = this.#one("SELECT 1 AS found FROM signal_keys UNION ALL SELECT 1 FROM inbox UNION ALL SELECT 1 FROM outbox LIMIT 1");
-    if (keys && !this.#one("SELECT 1 AS found FROM logins LIMIT 1")) throw damaged(this.#file, "it holds keys or messages, but no login");
     this.#run("DELETE FROM inbox WHERE state = 'done' AND done_at < ?", Date.now() - DUPLICATES_KNOWN_MS);
   }
 

@@ -1,0 +1,210 @@
+// @ts-check
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { UNDECIDED_LIMIT } from "../src/inbox.mjs";
+import { inbound, parts } from "./support/bridge.mjs";
+import { temporaryDir } from "./support/fixtures.mjs";
+
+/**
+ * @param {import("../src/inbox.mjs").Inbox} inbox
+ * @param {Partial<import("../src/inbox.mjs").Wanted>} [wanted]
+ */
+async function receive(inbox, wanted = {}) {
+  const { rows } = await inbox.receive({ waitMs: 0, max: 20, inFlight: [], allowed: ["*"], ...wanted });
+  return rows;
+}
+/** @param {import("../src/inbox.mjs").Handed[]} rows */
+const ids = (rows) => rows.map((row) => row.message_id);
+
+test("a message is told once it is stored, and leaves by its acknowledgement", async (t) => {
+  const { inbox, events } = parts(t);
+  inbox.accept(inbound("A1", "hello"));
+  assert.deepEqual(events, [{ event: "message_in", chat: "contact …4567", kind: "text", group: false }]);
+  const [row] = await receive(inbox);
+  assert.equal(row?.content.text, "hello");
+  inbox.acknowledge(row?.cursor ?? "");
+  inbox.acknowledge(row?.cursor ?? "");
+  inbox.acknowledge("unknown");
+  assert.deepEqual(await receive(inbox), []);
+});
+
+test("an acknowledged text is gone from the store, and its message is still known", async (t) => {
+  const { inbox, store } = parts(t);
+  inbox.accept(inbound("A1", "hello"));
+  inbox.acknowledge((await receive(inbox))[0]?.cursor ?? "");
+  inbox.accept(inbound("A1", "hello"));
+  assert.deepEqual(await receive(inbox), []);
+  assert.deepEqual(store.inboxDepth().waiting, 0);
+});
+
+test("WhatsApp's duplicates are stored once, but the same id from somebody else is another message", async (t) => {
+  const { inbox } = parts(t);
+  inbox.accept(inbound("A1"));
+  inbox.accept(inbound("A1"));
+  inbox.accept(inbound("A1", "from Ben", "15557654321"));
+  assert.deepEqual((await receive(inbox)).map((row) => row.sender), ["15551234567@s.whatsapp.net", "15557654321@s.whatsapp.net"]);
+});
+
+test("a plain caller holds one batch: the next one gives back what the last left", async (t) => {
+  const { inbox } = parts(t);
+  for (const id of ["A1", "A2", "A3"]) inbox.accept(inbound(id));
+  const [first] = await receive(inbox, { max: 2 });
+  inbox.acknowledge(first?.cursor ?? "");
+  assert.deepEqual(ids(await receive(inbox)), ["A2", "A3"]);
+  inbox.completeBatch(null);
+  assert.deepEqual(ids(await receive(inbox)), ["A2", "A3"]);
+});
+
+test("what a caller names as in flight is not handed out again, and later messages of that chat wait", async (t) => {
+  const { inbox } = parts(t);
+  inbox.accept(inbound("A1"));
+  const [held] = await receive(inbox);
+  const inFlight = [held?.cursor ?? ""];
+  inbox.accept(inbound("A2"));
+  inbox.accept(inbound("B1", "other chat", "15557654321"));
+  assert.deepEqual(ids(await receive(inbox, { inFlight })), ["B1"]);
+  inbox.acknowledge(inFlight[0] ?? "");
+  assert.deepEqual(ids(await receive(inbox, { inFlight })), ["A2", "B1"]);
+});
+
+test("a finished batch gives back its own messages only", async (t) => {
+  const { inbox, store } = parts(t);
+  inbox.accept(inbound("A1"));
+  const one = await inbox.receive({ waitMs: 0, max: 1, inFlight: [], allowed: null });
+  inbox.accept(inbound("B1", "b", "15557654321"));
+  const inFlight = one.rows.map((row) => row.cursor);
+  const two = await inbox.receive({ waitMs: 0, max: 1, inFlight, allowed: null });
+  assert.deepEqual(ids(two.rows), ["B1"]);
+  inbox.completeBatch(one.batch);
+  assert.deepEqual(store.inboxDepth(), { ...store.inboxDepth(), waiting: 1, out: 1 });
+});
+
+test("a message that is given back waits, and its chat waits with it", async (t) => {
+  const { inbox } = parts(t);
+  inbox.accept(inbound("A1"));
+  inbox.accept(inbound("A2"));
+  inbox.accept(inbound("B1", "b", "15557654321"));
+  const rows = await receive(inbox);
+  inbox.release(rows[0]?.cursor ?? "", 60_000);
+  assert.deepEqual(ids(await receive(inbox, { inFlight: [] })), ["B1"], "A2 must not overtake A1");
+  assert.deepEqual(await receive(inbox, { max: 0 }), []);
+});
+
+test("a message that waits wakes the caller when its time comes", async (t) => {
+  const { inbox } = parts(t);
+  inbox.accept(inbound("A1"));
+  const [row] = await receive(inbox);
+  inbox.release(row?.cursor ?? "", 50);
+  assert.deepEqual(ids(await receive(inbox, { waitMs: 5_000 })), ["A1"]);
+});
+
+test("asking for none changes nothing", async (t) => {
+  const { inbox, store } = parts(t);
+  inbox.accept(inbound("A1"));
+  await receive(inbox);
+  assert.deepEqual(await receive(inbox, { max: 0, waitMs: 60_000 }), []);
+  assert.equal(store.inboxDepth().out, 1);
+});
+
+test("a caller who waits gets a message at once", async (t) => {
+  const { inbox } = parts(t);
+  const waiting = receive(inbox, { waitMs: 60_000 });
+  inbox.accept(inbound("A1"));
+  assert.deepEqual(ids(await waiting), ["A1"]);
+});
+
+test("a caller who hangs up takes no message along", async (t) => {
+  const { inbox } = parts(t);
+  const gone = new AbortController();
+  const waiting = receive(inbox, { waitMs: 60_000, signal: gone.signal });
+  gone.abort();
+  inbox.accept(inbound("A1"));
+  assert.deepEqual(await waiting, []);
+  assert.deepEqual(ids(await receive(inbox)), ["A1"]);
+});
+
+test("when the bridge stops, everybody who waits is answered", async (t) => {
+  const { inbox } = parts(t);
+  const waiting = [receive(inbox, { waitMs: 60_000 }), receive(inbox, { waitMs: 60_000 })];
+  inbox.close();
+  assert.deepEqual(await Promise.all(waiting), [[], []]);
+});
+
+test("a chat outside the list leaves a count, and nothing of what it said", async (t) => {
+  const { inbox, store, events } = parts(t, { allowed: ["+15557654321"] });
+  inbox.accept(inbound("A1", "a secret"));
+  inbox.accept(inbound("A2", "a secret"));
+  assert.deepEqual(await receive(inbox), []);
+  const { chats, messages } = store.refused();
+  assert.deepEqual({ chats, messages }, { chats: 1, messages: 2 });
+  assert.deepEqual(events.map((each) => each.event), ["message_refused", "message_refused"]);
+  assert.ok(!JSON.stringify(events).includes("secret"));
+});
+
+test("a list at the start is not replaced by one that a request names", async (t) => {
+  const { inbox } = parts(t, { allowed: ["+15557654321"] });
+  inbox.nameAllowlist(["*"]);
+  inbox.accept(inbound("A1"));
+  assert.deepEqual(await receive(inbox), []);
+});
+
+test("without a list messages wait in memory until one is named, and then only the allowed are kept", async (t) => {
+  const { inbox, store } = parts(t, { allowed: [] });
+  inbox.accept(inbound("A1"));
+  inbox.accept(inbound("B1", "b", "15557654321"));
+  assert.deepEqual([inbox.undecided, store.inboxDepth().waiting], [2, 0]);
+  inbox.nameAllowlist([]);
+  inbox.nameAllowlist(null);
+  assert.equal(inbox.undecided, 2, "an empty list decides nothing");
+  inbox.nameAllowlist(["+15551234567"]);
+  assert.equal(inbox.undecided, 0);
+  assert.deepEqual(ids(await receive(inbox)), ["A1"]);
+  assert.equal(store.refused().messages, 1);
+});
+
+test("no more than a bounded number waits in memory, and what is dropped is counted", (t) => {
+  const { inbox } = parts(t, { allowed: [] });
+  for (let number = 0; number < UNDECIDED_LIMIT + 3; number += 1) inbox.accept(inbound(`A${number}`));
+  assert.deepEqual([inbox.undecided, inbox.dropped], [UNDECIDED_LIMIT, 3]);
+});
+
+test("the last list that a request named counts after a restart", async (t) => {
+  const dir = temporaryDir(t);
+  const before = parts(t, { allowed: [], dir });
+  before.inbox.nameAllowlist(["+15557654321"]);
+  const { inbox, store } = parts(t, { allowed: [], dir });
+  inbox.accept(inbound("A1"));
+  assert.equal(store.refused().messages, 1);
+});
+
+test("a stored message of a chat that is no longer on the list is kept back", async (t) => {
+  const { inbox } = parts(t, { allowed: [] });
+  inbox.nameAllowlist(["*"]);
+  inbox.accept(inbound("A1"));
+  inbox.nameAllowlist(["+15557654321"]);
+  assert.deepEqual(await receive(inbox), []);
+  inbox.nameAllowlist(["+15551234567"]);
+  assert.deepEqual(ids(await receive(inbox)), ["A1"]);
+});
+
+test("a caller whose own list is empty gets nothing", async (t) => {
+  const { inbox } = parts(t);
+  inbox.accept(inbound("A1"));
+  assert.deepEqual(await receive(inbox, { allowed: [] }), []);
+});
+
+test("a list that cannot be read lets nobody through, and says so", async (t) => {
+  const { inbox, events } = parts(t, { allowed: ["*", "Ana"] });
+  inbox.accept(inbound("A1"));
+  assert.deepEqual(await receive(inbox), []);
+  assert.equal(events[0]?.code, "allowlist_unreadable");
+});
+
+test("one answer is not larger than a host reads, and loses nothing", async (t) => {
+  const { inbox } = parts(t);
+  for (const id of ["A1", "A2", "A3", "A4"]) inbox.accept(inbound(id, "x".repeat(65_000)));
+  const rows = await receive(inbox);
+  assert.deepEqual(ids(rows), ["A1", "A2", "A3"]);
+  for (const row of rows) inbox.acknowledge(row.cursor);
+  assert.deepEqual(ids(await receive(inbox)), ["A4"]);
+});

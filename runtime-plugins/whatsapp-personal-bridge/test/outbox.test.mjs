@@ -1,0 +1,97 @@
+// @ts-check
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RequestError } from "../src/errors.mjs";
+import { carrier, parts } from "./support/bridge.mjs";
+import { temporaryDir } from "./support/fixtures.mjs";
+
+/** @type {import("../src/identity.mjs").Identity} */
+const ANA = { kind: "phone", user: "15551234567" };
+/** @param {string} code */
+const refused = (code) => (/** @type {unknown} */ error) => error instanceof RequestError && error.code === code;
+
+test("a text that WhatsApp acknowledges is sent", async (t) => {
+  const { outbox, events } = parts(t);
+  const line = carrier(outbox);
+  assert.deepEqual(await outbox.send({ to: ANA, text: "hello", key: null }), { messageId: "M1", status: "sent" });
+  assert.deepEqual(line.sent, [{ jid: "15551234567@s.whatsapp.net", messageId: "M1", body: "hello" }]);
+  assert.deepEqual(events, [{ event: "message_out", chat: "contact …4567", status: "sent" }]);
+});
+
+test("one key is one message, whatever text comes later, also after a restart", async (t) => {
+  const dir = temporaryDir(t);
+  const before = parts(t, { dir });
+  carrier(before.outbox);
+  assert.deepEqual(await before.outbox.send({ to: ANA, text: "first", key: "k" }), { messageId: "M1", status: "sent" });
+  const { outbox } = parts(t, { dir });
+  const line = carrier(outbox);
+  line.connected = false;
+  assert.deepEqual(await outbox.send({ to: ANA, text: "second", key: "k" }), { messageId: "M1", status: "already_sent" });
+  assert.deepEqual(line.sent, []);
+});
+
+test("two sends with one key at the same time are one message", async (t) => {
+  const { outbox } = parts(t);
+  const line = carrier(outbox);
+  const both = await Promise.all([outbox.send({ to: ANA, text: "a", key: "k" }), outbox.send({ to: ANA, text: "b", key: "k" })]);
+  assert.deepEqual(both.map(({ messageId, status }) => [messageId, status]), [["M1", "sent"], ["M1", "already_sent"]]);
+  assert.equal(line.sent.length, 1);
+});
+
+test("without an acknowledgement a message is pending, and goes out again under its id", async (t) => {
+  const { outbox, store } = parts(t, { ackMs: 20 });
+  const line = carrier(outbox, "is silent");
+  assert.deepEqual(await outbox.send({ to: ANA, text: "hello", key: "k" }), { messageId: "M1", status: "pending" });
+  line.behaviour = "acknowledges";
+  await outbox.resume();
+  assert.deepEqual(line.sent.map(({ messageId, body }) => [messageId, body]), [["M1", "hello"], ["M1", "hello"]]);
+  assert.deepEqual(store.pendingOutbound(), []);
+  assert.deepEqual(await outbox.send({ to: ANA, text: "hello", key: "k" }), { messageId: "M1", status: "already_sent" });
+});
+
+test("an acknowledgement that comes late still counts", async (t) => {
+  const { outbox, store } = parts(t, { ackMs: 20 });
+  carrier(outbox, "is silent");
+  await outbox.send({ to: ANA, text: "hello", key: null });
+  outbox.acknowledged("M1", null);
+  assert.deepEqual(store.pendingOutbound(), []);
+  outbox.acknowledged("unknown", null);
+});
+
+test("what WhatsApp refuses is refused, also when asked again", async (t) => {
+  const { outbox } = parts(t);
+  const line = carrier(outbox, "refuses");
+  await assert.rejects(outbox.send({ to: ANA, text: "hello", key: "k" }), refused("whatsapp_rejected"));
+  line.behaviour = "acknowledges";
+  await assert.rejects(outbox.send({ to: ANA, text: "hello", key: "k" }), refused("whatsapp_rejected"));
+  assert.equal(line.sent.length, 1);
+});
+
+test("what could not be handed over does not go out later by itself", async (t) => {
+  const { outbox, store } = parts(t);
+  const line = carrier(outbox, "breaks");
+  await assert.rejects(outbox.send({ to: ANA, text: "lost", key: null }), refused("timeout"));
+  await assert.rejects(outbox.send({ to: ANA, text: "kept", key: "k" }), refused("timeout"));
+  line.behaviour = "acknowledges";
+  await outbox.resume();
+  assert.deepEqual(line.sent, []);
+  assert.deepEqual(store.pendingOutbound(), []);
+  assert.deepEqual(await outbox.send({ to: ANA, text: "other", key: "k" }), { messageId: "M2", status: "sent" });
+  assert.deepEqual(line.sent.map(({ body }) => body), ["kept"], "the first text counts");
+});
+
+test("without a connection nothing is accepted", async (t) => {
+  const { outbox, store } = parts(t);
+  await assert.rejects(outbox.send({ to: ANA, text: "a", key: null }), refused("not_connected"));
+  carrier(outbox).connected = false;
+  await assert.rejects(outbox.send({ to: ANA, text: "a", key: "k" }), refused("not_connected"));
+  assert.equal(store.outboundByKey("k"), null);
+});
+
+test("the bytes of a sent message are there for WhatsApp's retry requests", async (t) => {
+  const { outbox } = parts(t);
+  carrier(outbox);
+  await outbox.send({ to: ANA, text: "hello", key: null });
+  assert.equal(Buffer.from(outbox.bytesOf("M1") ?? "").toString(), "hello");
+  assert.equal(outbox.bytesOf("unknown"), null);
+});

@@ -1,0 +1,79 @@
+// @ts-check
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decide, FRESH, QR_ROUNDS, WAITS } from "../src/reconnect.mjs";
+
+const MIDDLE = () => 0.5;
+const PAIRED = { paired: true, qrShown: false };
+const UNPAIRED = { paired: false, qrShown: true };
+
+/**
+ * @param {number | undefined} code
+ * @param {{ paired: boolean, qrShown: boolean }} [situation]
+ * @param {Partial<import("../src/reconnect.mjs").History>} [history]
+ */
+const after = (code, situation = PAIRED, history = {}) => decide({ code, ...situation }, { ...FRESH, ...history }, MIDDLE);
+
+/** @type {[string, number | undefined, { paired: boolean, qrShown: boolean }, string, number | null, boolean][]} */
+const TABLE = [
+  ["a restart after pairing", 515, PAIRED, "connecting", 0, false],
+  ["a dropped line", 428, PAIRED, "reconnecting", 500, false],
+  ["silence when paired", 408, PAIRED, "reconnecting", 500, false],
+  ["a server error", 500, PAIRED, "reconnecting", 500, false],
+  ["a busy server", 503, PAIRED, "reconnecting", 500, false],
+  ["no code at all", undefined, PAIRED, "reconnecting", 500, false],
+  ["a code that nobody knows", 599, PAIRED, "reconnecting", 500, false],
+  ["a QR that nobody scanned", 408, UNPAIRED, "pairing", 0, false],
+  ["no answer before a QR", 408, { paired: false, qrShown: false }, "reconnecting", 500, false],
+  ["the phone unlinked us", 401, PAIRED, "logged_out", WAITS.logoutMs, true],
+  ["a login of an older kind", 411, PAIRED, "logged_out", WAITS.logoutMs, true],
+  ["a pairing that was refused", 401, UNPAIRED, "reconnecting", 500, false],
+  ["another client took over", 440, PAIRED, "replaced", WAITS.takeoverMs, false],
+  ["a blocked account", 403, PAIRED, "blocked", null, false],
+  ["a version that is too old", 405, PAIRED, "outdated", null, false],
+];
+
+for (const [name, code, situation, state, delayMs, newLogin] of TABLE) {
+  test(`after ${name}: ${state}`, () => {
+    const decision = after(code, situation);
+    assert.deepEqual({ state: decision.state, delayMs: decision.delayMs, newLogin: decision.newLogin }, { state, delayMs, newLogin });
+    assert.match(decision.message, /\.$/);
+    assert.match(decision.reason, /^[a-z0-9_]+$/);
+  });
+}
+
+test("waits double up to a minute, each anywhere between nothing and all of it", () => {
+  let history = FRESH;
+  /** @type {(number | null)[]} */
+  const ceilings = [];
+  for (let failure = 0; failure < 9; failure += 1) {
+    const ending = { code: 428, ...PAIRED };
+    assert.equal(decide(ending, history, () => 0).delayMs, 0);
+    const decision = decide(ending, history, () => 1);
+    ceilings.push(decision.delayMs);
+    history = decision.history;
+  }
+  assert.deepEqual(ceilings, [1, 2, 4, 8, 16, 32, 60, 60, 60].map((seconds) => seconds * 1000));
+  assert.equal(decide({ code: 428, ...PAIRED }, { ...FRESH, failures: 100_000 }, () => 1).delayMs, 60_000);
+});
+
+test("after three rounds that nobody scanned the bridge rests, and a resumed one begins anew", () => {
+  let history = FRESH;
+  for (let round = 1; round < QR_ROUNDS; round += 1) {
+    const decision = decide({ code: 408, ...UNPAIRED }, history);
+    assert.equal(decision.delayMs, 0);
+    history = decision.history;
+  }
+  const last = decide({ code: 408, ...UNPAIRED }, history);
+  assert.deepEqual([last.state, last.delayMs, last.history.rounds], ["pairing_expired", null, 0]);
+});
+
+test("a second take-over is not fought", () => {
+  const { history } = after(440);
+  const again = after(440, PAIRED, history);
+  assert.deepEqual([again.state, again.delayMs], ["replaced", null]);
+});
+
+test("a restart that WhatsApp asks for is no failure", () => {
+  assert.deepEqual(after(515, PAIRED, { failures: 3 }).history, { ...FRESH, failures: 3 });
+});

@@ -1,0 +1,236 @@
+// @ts-check
+import assert from "node:assert/strict";
+import http from "node:http";
+import net from "node:net";
+import { test } from "node:test";
+import { FatalError } from "../src/errors.mjs";
+import { listen } from "../src/server.mjs";
+import { carrier, inbound, parts } from "./support/bridge.mjs";
+import { fixture } from "./support/fixtures.mjs";
+
+const STATUS = {
+  state: /** @type {const} */ ("connected"),
+  reason: null,
+  identity: { jid: "15550001000@s.whatsapp.net", lid: null, name: "Olga", phone: "+15550001000" },
+  ignored: {},
+  changedAt: 1,
+};
+
+/**
+ * @param {import("node:test").TestContext} t
+ * @param {Parameters<typeof parts>[1]} [options]
+ */
+async function serving(t, options) {
+  const made = parts(t, options);
+  const line = carrier(made.outbox);
+  const server = await listen({ port: 0, path: "/bridge" }, { ...made, version: "0.1.0", startedAt: 1, session: { status: () => STATUS } });
+  t.after(() => {
+    made.inbox.close();
+    return server.close(0);
+  });
+  return { ...made, line, server };
+}
+
+/**
+ * @param {number} port
+ * @param {{ method?: string, path?: string, headers?: http.OutgoingHttpHeaders, body?: string | Buffer }} [request]
+ * @returns {Promise<{ status: number, body: any, headers: http.IncomingHttpHeaders }>}
+ */
+function ask(port, { method = "POST", path = "/bridge", headers = {}, body = "" } = {}) {
+  return new Promise((resolve, reject) => {
+    const sent = http.request({ host: "127.0.0.1", port, method, path, agent: false, headers: { "content-type": "application/json", ...headers } }, (response) => {
+      /** @type {Buffer[]} */
+      const chunks = [];
+      response.on("data", (chunk) => chunks.push(chunk));
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(Buffer.concat(chunks).toString()), headers: response.headers }));
+    });
+    sent.on("error", reject);
+    sent.end(body);
+  });
+}
+
+/**
+ * @param {string} operation
+ * @param {(payload: any) => void} [change]
+ */
+function stock(operation, change = () => undefined) {
+  const { body } = fixture(`wire/stock-request-${operation}.json`);
+  change(body.payload);
+  return JSON.stringify(body);
+}
+
+test("stock Loong's whole loop: receive, answer, acknowledge, complete", async (t) => {
+  const { inbox, line, server } = await serving(t);
+  inbox.accept(inbound("A1", "hello 1"));
+  const received = await ask(server.port, { body: stock("receive_batch") });
+  assert.equal(received.status, 200);
+  assert.equal(received.body.id, "whatsapp-personal-bridge:whatsapp-personal:receive_batch");
+  assert.deepEqual(Object.keys(received.body.payload), ["messages"]);
+  const [message] = received.body.payload.messages;
+
+  const send = stock("send_message", (payload) => Object.assign(payload.target, message.reply_target));
+  for (const status of ["sent", "already_sent"]) {
+    const answered = await ask(server.port, { body: send });
+    assert.deepEqual(answered.body.payload, { ok: true, message_id: "M1", status });
+  }
+  assert.deepEqual(line.sent, [{ jid: "15551234567@s.whatsapp.net", messageId: "M1", body: "pong" }]);
+
+  const ack = stock("ack_inbound", (payload) => (payload.message = message));
+  for (const body of [ack, ack, stock("complete_batch")]) assert.deepEqual((await ask(server.port, { body })).body.payload, { ok: true });
+  const empty = await ask(server.port, { body: stock("receive_batch", (payload) => (payload.wait_ms = 0)) });
+  assert.deepEqual(empty.body.payload, { messages: [] });
+});
+
+test("a caller that names itself is told the batch, and can give messages back", async (t) => {
+  const { inbox, store, server } = await serving(t);
+  inbox.accept(inbound("A1"));
+  const received = await ask(server.port, { body: stock("receive_batch", (payload) => Object.assign(payload, { consumer: { id: "h", instance: "1" }, max_messages: 1 })) });
+  const { messages, batch_id: batch } = received.body.payload;
+  assert.equal(typeof batch, "string");
+  const body = JSON.parse(stock("complete_batch"));
+  body.operation = "release_inbound";
+  Object.assign(body.payload, { ack_cursor: messages[0].delivery.ack_cursor, reason: "busy", delay_ms: 60_000, count_attempt: true });
+  assert.deepEqual((await ask(server.port, { body: JSON.stringify(body) })).body.payload, { ok: true });
+  assert.equal(store.inboxDepth().out, 0);
+});
+
+test("health says how it stands, and nothing secret", async (t) => {
+  const { server } = await serving(t);
+  const { status, body } = await ask(server.port, { method: "GET", path: "/bridge/health?nonce=1" });
+  assert.equal(status, 200);
+  assert.deepEqual(body, { ok: true, contract: "loong_channel_bridge_v1", version: "0.1.0", state: "connected", reason: null });
+});
+
+test("the status says what waits", async (t) => {
+  const { inbox, server } = await serving(t);
+  inbox.accept(inbound("A1", "a secret"));
+  const body = JSON.parse(stock("complete_batch"));
+  body.operation = "bridge_status";
+  const { payload } = (await ask(server.port, { body: JSON.stringify(body) })).body;
+  assert.deepEqual(payload.inbox, { waiting: 1, out: 0, undecided: 0, dropped: 0 });
+  assert.deepEqual(payload.identity, STATUS.identity);
+  assert.equal(payload.state, "connected");
+  assert.ok(payload.extensions.includes("release_inbound"));
+  assert.ok(!JSON.stringify(payload).includes("secret"));
+});
+
+test("a long poll is answered when a message comes, and empty when the bridge stops", async (t) => {
+  const { inbox, server } = await serving(t);
+  const poll = stock("receive_batch", (payload) => (payload.wait_ms = 60_000));
+  const first = ask(server.port, { body: poll });
+  inbox.accept(inbound("A1"));
+  assert.equal((await first).body.payload.messages.length, 1);
+  const second = ask(server.port, { body: stock("receive_batch", (payload) => Object.assign(payload, { wait_ms: 60_000, in_flight: [payload.cursor] }, { in_flight: [] })) });
+  assert.equal((await second).body.payload.messages.length, 1, "given back, it is told again");
+  inbox.acknowledge((await second).body.payload.messages[0].delivery.ack_cursor);
+  const third = ask(server.port, { body: poll });
+  const { port } = server;
+  // The poll must have arrived before the end: a status request behind it shows that it has.
+  await ask(port, { method: "GET", path: "/bridge/health" });
+  inbox.close();
+  assert.deepEqual((await third).body.payload, { messages: [] });
+});
+
+test("a target outside a list that is not empty is not written to", async (t) => {
+  const { line, server } = await serving(t);
+  const list = (/** @type {string[]} */ entries) => stock("send_message", (payload) => (payload.runtime_context.account.config.allowed_chat_ids = entries));
+  const refused = await ask(server.port, { body: list(["+15557654321"]) });
+  assert.deepEqual([refused.status, refused.body.payload.code, refused.body.payload.retryable], [403, "chat_not_allowed", false]);
+  assert.deepEqual(line.sent, []);
+  assert.equal((await ask(server.port, { body: list([]) })).status, 200);
+});
+
+test("a list that names a LID opens the number that belongs to it", async (t) => {
+  const { store, server } = await serving(t);
+  store.rememberAlias("123456789012345", "15551234567");
+  const body = stock("send_message", (payload) => (payload.runtime_context.account.config.allowed_chat_ids = ["123456789012345@lid"]));
+  assert.equal((await ask(server.port, { body })).status, 200);
+});
+
+test("without a connection a send is refused, to be tried again", async (t) => {
+  const { line, server } = await serving(t);
+  line.connected = false;
+  const { status, body } = await ask(server.port, { body: stock("send_message") });
+  assert.deepEqual([status, body.payload.code, body.payload.retryable], [503, "not_connected", true]);
+  assert.equal(body.id, "whatsapp-personal-bridge:whatsapp-personal:send_message");
+});
+
+test("a store that fails is said to be unavailable", async (t) => {
+  const { inbox, server } = await serving(t);
+  inbox.acknowledge = () => {
+    throw Object.assign(new Error("the text was: secret"), { code: "SQLITE_FULL" });
+  };
+  const { status, body } = await ask(server.port, { body: stock("ack_inbound") });
+  assert.deepEqual([status, body.payload.code], [503, "store_unavailable"]);
+  assert.ok(!body.payload.error.includes("secret"));
+});
+
+test("a failure of ours says nothing of what it was about", async (t) => {
+  const { inbox, server } = await serving(t);
+  inbox.acknowledge = () => {
+    throw new Error("the text was: secret");
+  };
+  const { status, body } = await ask(server.port, { body: stock("ack_inbound") });
+  assert.deepEqual([status, body.payload.code], [500, "internal"]);
+  assert.ok(!body.payload.error.includes("secret"));
+});
+
+/** @type {[string, number, string, Parameters<typeof ask>[1]][]} */
+const REFUSED = [
+  ["a page in a browser", 403, "forbidden_origin", { headers: { origin: "http://127.0.0.1:3000" }, body: stock("receive_batch") }],
+  ["a foreign name that leads to us", 403, "forbidden_origin", { headers: { host: "evil.example:39731" }, body: stock("receive_batch") }],
+  ["our name with another port", 403, "forbidden_origin", { headers: { host: "127.0.0.1:1" }, body: stock("receive_batch") }],
+  ["a foreign name that asks for health", 403, "forbidden_origin", { method: "GET", path: "/bridge/health", headers: { host: "evil.example" } }],
+  ["another path", 404, "not_found", { path: "/other", body: stock("receive_batch") }],
+  ["the path with a slash too much", 404, "not_found", { path: "/bridge/", body: stock("receive_batch") }],
+  ["a GET of an operation", 405, "method_not_allowed", { method: "GET" }],
+  ["a DELETE", 405, "method_not_allowed", { method: "DELETE" }],
+  ["a POST of health", 405, "method_not_allowed", { path: "/bridge/health" }],
+  ["a form", 415, "unsupported_media_type", { headers: { "content-type": "application/x-www-form-urlencoded" }, body: "a=b" }],
+  ["plain text", 415, "unsupported_media_type", { headers: { "content-type": "text/plain" }, body: stock("receive_batch") }],
+  ["a body that is no JSON", 400, "bad_request", { body: "{half" }],
+  ["a body that is a list", 400, "bad_request", { body: "[]" }],
+  ["an empty body", 400, "bad_request", {}],
+  ["an operation that does not exist", 400, "unsupported_operation", { body: stock("receive_batch").replace('"receive_batch"', '"delete_all"') }],
+  ["an operation that every object has", 400, "unsupported_operation", { body: stock("receive_batch").replace('"operation":"receive_batch"', '"operation":"toString"') }],
+  ["a body that says it is too large", 413, "too_large", { body: Buffer.alloc(1024 * 1024 + 1, 32) }],
+];
+
+for (const [name, status, code, request] of REFUSED) {
+  test(`refused: ${name}`, async (t) => {
+    const { server, store } = await serving(t);
+    const answer = await ask(server.port, request);
+    assert.deepEqual([answer.status, answer.body.payload.code], [status, code]);
+    assert.equal(answer.body.method, "tools/call");
+    assert.equal(typeof answer.body.payload.retryable, "boolean");
+    assert.match(answer.body.payload.error, /\w{3}/);
+    assert.equal(answer.headers["access-control-allow-origin"], undefined);
+    if (status === 405) assert.match(answer.headers.allow ?? "", /GET|POST/);
+    assert.equal(store.setting("allowed_chat_ids"), null, "nothing was changed");
+  });
+}
+
+test("a body that grows too large without having said so is cut off", async (t) => {
+  const { server } = await serving(t);
+  const socket = net.connect(server.port, "127.0.0.1");
+  t.after(() => socket.destroy());
+  socket.on("error", () => undefined);
+  const answered = new Promise((resolve) => socket.once("data", (data) => resolve(data.toString())));
+  socket.write(`POST /bridge HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`);
+  for (let chunk = 0; chunk < 20; chunk += 1) socket.write(`10000\r\n${" ".repeat(65_536)}\r\n`);
+  assert.match(String(await answered), /^HTTP\/1\.1 413 /);
+});
+
+test("a host that is called localhost is ours too", async (t) => {
+  const { server } = await serving(t);
+  const { status } = await ask(server.port, { method: "GET", path: "/bridge/health", headers: { host: `localhost:${server.port}` } });
+  assert.equal(status, 200);
+});
+
+test("a port that is in use is named, with what to do", async (t) => {
+  const { server, ...made } = await serving(t);
+  await assert.rejects(
+    listen({ port: server.port, path: "/bridge" }, { ...made, version: "0", startedAt: 1, session: { status: () => STATUS } }),
+    (error) => error instanceof FatalError && error.code === "address_in_use" && error.exitCode === 4 && error.message.includes(String(server.port)) && error.hint !== "",
+  );
+});

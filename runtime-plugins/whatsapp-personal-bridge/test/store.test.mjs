@@ -1,0 +1,161 @@
+// @ts-check
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import Database from "libsql";
+import { FatalError } from "../src/errors.mjs";
+import { openStore } from "../src/store.mjs";
+import { temporaryDir } from "./support/fixtures.mjs";
+
+/**
+ * @param {() => unknown} work
+ * @param {string} code
+ * @param {RegExp} [words]
+ */
+function refuses(work, code, words = /./) {
+  assert.throws(work, (error) => error instanceof FatalError && error.code === code && error.exitCode === 3 && words.test(error.message) && error.hint !== "");
+}
+
+/** @param {string} dir */
+function filled(dir) {
+  const store = openStore(dir);
+  const login = store.addLogin('{"me":1}');
+  for (let number = 0; number < 200; number += 1) store.changeKeys(login, { session: { [`s${number}`]: "x".repeat(500) } });
+  store.close();
+  // What SQLite still holds in its log must be in the file before a test damages the file.
+  const db = new Database(path.join(dir, "bridge.db"));
+  db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
+  db.close();
+  for (const end of ["-wal", "-shm"]) fs.rmSync(path.join(dir, `bridge.db${end}`), { force: true });
+  return path.join(dir, "bridge.db");
+}
+
+test("a new store has no login, and nothing but private files", (t) => {
+  const dir = temporaryDir(t);
+  const store = openStore(dir);
+  t.after(() => store.close());
+  assert.equal(store.currentLogin(), null);
+  assert.deepEqual(fs.readdirSync(dir).filter((name) => !name.startsWith("bridge.db")), []);
+  for (const name of fs.readdirSync(dir)) assert.equal(fs.statSync(path.join(dir, name)).mode & 0o777, 0o600, name);
+});
+
+test("files that others could read are made private", (t) => {
+  const dir = temporaryDir(t);
+  const file = filled(dir);
+  fs.chmodSync(file, 0o644);
+  openStore(dir).close();
+  assert.equal(fs.statSync(file).mode & 0o777, 0o600);
+});
+
+test("what was written is there after opening again", (t) => {
+  const dir = temporaryDir(t);
+  filled(dir);
+  const store = openStore(dir);
+  t.after(() => store.close());
+  const login = store.currentLogin();
+  assert.equal(login?.creds, '{"me":1}');
+  assert.equal(store.key(login?.id ?? 0, "session", "s199"), "x".repeat(500));
+});
+
+test("a change of keys is whole or not at all", (t) => {
+  const store = openStore(temporaryDir(t));
+  t.after(() => store.close());
+  const login = store.addLogin("{}");
+  store.changeKeys(login, { session: { a: "old" } });
+  const broken = { session: { a: "new", b: "new" }, "pre-key": { 1: /** @type {any} */ ({ no: "text" }) } };
+  assert.throws(() => store.changeKeys(login, broken));
+  assert.equal(store.key(login, "session", "a"), "old");
+  assert.equal(store.key(login, "session", "b"), null);
+  store.changeKeys(login, { session: { a: null }, "pre-key": { 1: "k" } });
+  assert.equal(store.key(login, "session", "a"), null);
+  assert.equal(store.key(login, "pre-key", "1"), "k");
+});
+
+test("a login that was set aside is kept, with its keys, and no longer current", (t) => {
+  const dir = temporaryDir(t);
+  const store = openStore(dir);
+  const first = store.addLogin('{"n":1}');
+  store.changeKeys(first, { session: { a: "kept" } });
+  store.setLoginAside("logged_out");
+  assert.equal(store.currentLogin(), null);
+  const second = store.addLogin('{"n":2}');
+  assert.equal(store.key(second, "session", "a"), null);
+  assert.equal(store.key(first, "session", "a"), "kept");
+  store.close();
+  const db = new Database(path.join(dir, "bridge.db"));
+  t.after(() => db.close());
+  assert.deepEqual(
+    db.prepare("SELECT state, creds, ended_because FROM logins ORDER BY id").all(),
+    [
+      { state: "aside", creds: '{"n":1}', ended_because: "logged_out" },
+      { state: "current", creds: '{"n":2}', ended_because: null },
+    ],
+  );
+});
+
+/** @type {[string, (file: string) => void][]} */
+const DAMAGES = [
+  ["is cut off", (file) => fs.truncateSync(file, 20_000)],
+  ["is empty", (file) => fs.truncateSync(file, 0)],
+  ["holds something else", (file) => fs.writeFileSync(file, "no database ".repeat(1000))],
+  ["has a page of nonsense", (file) => {
+    const bytes = fs.readFileSync(file);
+    bytes.fill(0x55, 4096, 40_960);
+    fs.writeFileSync(file, bytes);
+  }],
+  ["is a database of somebody else", (file) => {
+    fs.rmSync(file);
+    const db = new Database(file);
+    db.exec("CREATE TABLE other (a)");
+    db.close();
+  }],
+  ["is gone, but its log is there", (file) => {
+    fs.renameSync(file, `${file}-wal`);
+  }],
+  ["has keys, but its login is gone", (file) => {
+    const db = new Database(file);
+    db.exec("PRAGMA foreign_keys = OFF; DELETE FROM logins");
+    db.close();
+  }],
+];
+
+for (const [name, damage] of DAMAGES) {
+  test(`a store that ${name} is refused, and left as it is`, (t) => {
+    const dir = temporaryDir(t);
+    const file = filled(dir);
+    damage(file);
+    const before = fs.existsSync(file) ? fs.readFileSync(file) : null;
+    refuses(() => openStore(dir), "store_damaged", /no new login was made/);
+    refuses(() => openStore(dir), "store_damaged");
+    const after = fs.existsSync(file) ? fs.readFileSync(file) : null;
+    assert.deepEqual(after, before);
+  });
+}
+
+test("a store of a newer bridge is refused", (t) => {
+  const dir = temporaryDir(t);
+  const db = new Database(filled(dir));
+  db.exec("PRAGMA user_version = 99");
+  db.close();
+  refuses(() => openStore(dir), "store_version", /format 99/);
+});
+
+test("a creation that was cut short is begun anew", (t) => {
+  const dir = temporaryDir(t);
+  fs.writeFileSync(path.join(dir, "bridge.db.new"), "half");
+  openStore(dir).close();
+  assert.ok(fs.existsSync(path.join(dir, "bridge.db")));
+});
+
+test("a number and its LID are remembered, and a LID that changes hands follows the last word", (t) => {
+  const store = openStore(temporaryDir(t));
+  t.after(() => store.close());
+  store.rememberAlias("123456789012345", "15551234567");
+  store.rememberAlias("123456789012345", "15551234567");
+  assert.equal(store.phoneOf("123456789012345"), "15551234567");
+  assert.deepEqual(store.lidsOf("15551234567"), ["123456789012345"]);
+  store.rememberAlias("123456789012345", "15557654321");
+  assert.equal(store.phoneOf("123456789012345"), "15557654321");
+  assert.equal(store.phoneOf("999"), null);
+});
