@@ -50,8 +50,16 @@ impl Style {
     }
 }
 
-/// The lines of the QR code of `payload`; none when it is too long for any QR code.
-pub fn draw(payload: &str, style: Style) -> Option<Vec<String>> {
+/// A drawn QR code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    pub lines: Vec<String>,
+    /// How wide it is on the terminal.
+    pub columns: usize,
+}
+
+/// The QR code of `payload`; none when it is too long for any QR code.
+pub fn draw(payload: &str, style: Style) -> Option<Picture> {
     // The lowest level of correction gives the smallest picture, and a screen has no scratches.
     let code = QrCode::with_error_correction_level(payload.as_bytes(), EcLevel::L).ok()?;
     let width = code.width();
@@ -77,28 +85,28 @@ pub fn draw(payload: &str, style: Style) -> Option<Vec<String>> {
     };
     let side = width + 2 * quiet;
     let rows = (0..side).step_by(if style.half_blocks { 2 } else { 1 });
-    Some(
-        rows.map(|y| {
-            let mut line = String::new();
-            if style.colour {
-                line.push_str(LIGHT_ON_DARK);
-            }
-            for x in 0..side {
-                line.push_str(if style.half_blocks {
+    let lines = rows
+        .map(|y| {
+            let modules = (0..side).map(|x| {
+                if style.half_blocks {
                     half_block(light(x, y), light(x, y + 1))
                 } else if light(x, y) {
                     "##"
                 } else {
                     "  "
-                });
-            }
+                }
+            });
             if style.colour {
-                line.push_str(PLAIN);
+                format!("{LIGHT_ON_DARK}{}{PLAIN}", modules.collect::<String>())
+            } else {
+                modules.collect()
             }
-            line
         })
-        .collect(),
-    )
+        .collect();
+    Some(Picture {
+        lines,
+        columns: side * per_module,
+    })
 }
 
 fn half_block(upper: bool, lower: bool) -> &'static str {
@@ -153,7 +161,7 @@ mod tests {
                 colour,
                 ..Style::plain()
             };
-            let lines = draw(&payload(), style).unwrap();
+            let lines = draw(&payload(), style).unwrap().lines;
             let rows = modules(&lines);
             let code = QrCode::with_error_correction_level(payload(), EcLevel::L).unwrap();
             let width = code.width();
@@ -170,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_whatsapp_code_fits_eighty_columns() {
-        for line in draw(&payload(), Style::plain()).unwrap() {
+        for line in draw(&payload(), Style::plain()).unwrap().lines {
             assert!(
                 line.chars().count() <= 80,
                 "{} columns",
@@ -190,7 +198,8 @@ mod tests {
             },
         )
         .unwrap();
-        assert_eq!(wide[0].chars().count() - narrow[0].chars().count(), 4);
+        assert_eq!(wide.columns - narrow.columns, 4);
+        assert_eq!(narrow.lines[0].chars().count(), narrow.columns);
     }
 
     #[test]
@@ -208,7 +217,7 @@ mod tests {
                 columns: 80
             }
         );
-        let lines = draw("short", style).unwrap();
+        let lines = draw("short", style).unwrap().lines;
         assert!(
             lines
                 .iter()

@@ -55,14 +55,15 @@ pub async fn run(
                 while let Ok(more) = told.try_recv() {
                     screen.show(more);
                 }
-                screen.clear();
+                screen.wipe();
                 return done;
             }
             () = signals.next() => {
                 if stop.is_cancelled() {
-                    screen.clear();
+                    screen.wipe();
                     return Err(Failure::interrupted());
                 }
+                screen.wipe();
                 screen.say("stopping the bridge; once more ends at once");
                 stop.cancel();
             }

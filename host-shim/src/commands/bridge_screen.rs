@@ -9,6 +9,9 @@ use crate::bridge::qr::{Style, draw};
 use crate::door::BridgeAddress;
 use crate::output::Output;
 
+/// The longest countdown: a line that wraps is two.
+const COUNTDOWN_COLUMNS: usize = 72;
+
 /// Shows one bridge.
 pub(super) struct Screen<'a> {
     output: &'a Output,
@@ -69,11 +72,6 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Leaves nothing behind that could be scanned.
-    pub(super) fn clear(&mut self) {
-        self.wipe();
-    }
-
     fn event(&mut self, event: BridgeEvent) {
         match event {
             BridgeEvent::Listening { url } => {
@@ -128,12 +126,14 @@ impl<'a> Screen<'a> {
             return;
         }
         self.wipe();
-        let retry = retry_in.map_or_else(String::new, |wait| {
-            format!("; next try in {} s", wait.as_secs().max(1))
-        });
-        match message {
-            Some(message) => self.say(&format!("{}: {message}{retry}", state.replace('_', " "))),
-            None => self.say(&format!("{}{retry}", state.replace('_', " "))),
+        let state = state.replace('_', " ");
+        let what = match &message {
+            Some(message) => format!("{state}: {}", message.trim_end_matches('.')),
+            None => state,
+        };
+        match retry_in.filter(|wait| !wait.is_zero()) {
+            Some(wait) => self.say(&format!("{what}; next try in {} s", wait.as_secs().max(1))),
+            None => self.say(&what),
         }
     }
 
@@ -151,16 +151,20 @@ impl<'a> Screen<'a> {
             Some((width, _)) => Style::of_terminal(width.0.into(), |name| std::env::var(name).ok()),
             None => Style::plain(),
         };
-        let Some(lines) = draw(payload, style) else {
+        let Some(picture) = draw(payload, style) else {
             self.warn("the QR code is too large to be drawn");
             return;
         };
         let shown = Shown {
             until: Instant::now() + expires_in,
-            lines,
+            lines: picture.lines,
         };
-        // Higher than the terminal it cannot be drawn in place: the cursor does not get back up.
-        if size.is_some_and(|(_, height)| shown.lines.len() < usize::from(height.0)) {
+        // Larger than the terminal it cannot be drawn in place: the cursor does not get back up.
+        let fits = size.is_some_and(|(width, height)| {
+            picture.columns.max(COUNTDOWN_COLUMNS) <= width.0.into()
+                && shown.lines.len() < height.0.into()
+        });
+        if fits {
             self.output.data_raw(&shown.text());
             self.shown = Some(shown);
         } else {
@@ -188,7 +192,8 @@ impl<'a> Screen<'a> {
         }
     }
 
-    fn wipe(&mut self) {
+    /// Leaves nothing behind that could be scanned.
+    pub(super) fn wipe(&mut self) {
         if let Some(shown) = self.shown.take() {
             self.output.data_raw(&shown.wiped());
         }
@@ -236,7 +241,7 @@ mod tests {
         let mut screen = Screen::new(&output, json);
         told.into_iter().for_each(|more| screen.show(more));
         screen.tick();
-        screen.clear();
+        screen.wipe();
         (data.text(), words.text())
     }
 
@@ -251,7 +256,7 @@ mod tests {
                 .lines()
                 .map(str::to_owned)
                 .collect::<Vec<_>>(),
-            draw("2@payload", Style::plain()).unwrap()
+            draw("2@payload", Style::plain()).unwrap().lines
         );
         assert!(words.contains("valid for"), "{words}");
         for text in [data, words] {

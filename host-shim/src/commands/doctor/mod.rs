@@ -5,6 +5,7 @@ mod bridge;
 mod channels;
 pub mod check;
 mod installation;
+mod reply;
 mod store;
 
 use serde::Serialize;
@@ -77,6 +78,7 @@ pub async fn run(global: &Global, args: &DoctorArgs, output: &Output) -> Result<
 async fn examine(checks: &mut Checks, survey: &Survey, output: &Output) -> Result<(), Failure> {
     let loader = Loader::new(&survey.home, output)?;
     channels::examine(checks, survey, &loader).await;
+    reply::examine(checks, survey).await;
     Ok(())
 }
 

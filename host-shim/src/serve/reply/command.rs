@@ -84,8 +84,12 @@ impl CommandEngine {
             "cannot start the reply program `{}`: {error}",
             self.program()
         );
-        if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) {
-            let hint = "correct reply.command; it names a program and its arguments, no shell reads it";
+        if matches!(
+            error.kind(),
+            ErrorKind::NotFound | ErrorKind::PermissionDenied
+        ) {
+            let hint =
+                "correct reply.command; it names a program and its arguments, no shell reads it";
             return EngineError::down(reason, hint);
         }
         EngineError::failed(reason)

@@ -141,10 +141,7 @@ impl<'a> Table<'a> {
         let mut texts = Vec::with_capacity(list.len());
         for item in list {
             let Value::String(text) = item else {
-                return Err(self.wrong(
-                    key,
-                    &format!("must hold texts only, not {}", kind(item)),
-                ));
+                return Err(self.wrong(key, &format!("must hold texts only, not {}", kind(item))));
             };
             texts.push(text.clone());
         }
