@@ -202,6 +202,10 @@ pub struct BridgeRunArgs {
     /// Do not install the bridge's dependencies, not even when they are missing
     #[arg(long)]
     pub skip_install: bool,
+    /// Pass the bridge's events to standard output, one JSON object a line, instead of drawing the
+    /// QR code. For machines: they hold the QR code's content, which is a login. Keep it secret
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[cfg(test)]

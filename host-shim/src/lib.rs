@@ -2,6 +2,7 @@
 //! the `loong` command line. Everything that knows a channel is in the component; everything that
 //! touches the machine is here.
 
+pub mod backoff;
 pub mod bridge;
 pub mod catalog;
 pub mod cli;
@@ -13,4 +14,5 @@ pub mod door;
 pub mod error;
 pub mod home;
 pub mod output;
+pub mod process_group;
 pub mod serve;

@@ -43,7 +43,8 @@ fn failed(output: &Output, failure: &Failure) -> ExitCode {
 /// `LOONG_LOG` says what is logged, in the way of `RUST_LOG`.
 fn log_to(output: &Output) {
     let filter = EnvFilter::try_from_env("LOONG_LOG")
-        .unwrap_or_else(|_unset| EnvFilter::new("warn,loong=info"));
+        // genai logs requests and answers with its errors; ours tell what happened without them.
+        .unwrap_or_else(|_unset| EnvFilter::new("warn,genai=off,loong=info"));
     let output = output.clone();
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -1,1 +1,230 @@
+//! `loong <channel> bridge run`: everything a bridge needs, then the bridge, until stopped.
 
+use std::ffi::OsString;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio_util::sync::CancellationToken;
+
+use super::bridge_screen::Screen;
+use super::opened::{Opened, ready, selected, working_directory};
+use super::signals::Signals;
+use crate::bridge::install::{self, Progress};
+use crate::bridge::launcher::Launch;
+use crate::bridge::node;
+use crate::cli::{BridgeRunArgs, Global};
+use crate::component::bindings::{Account, Operation};
+use crate::discovery::roots::Plugin;
+use crate::door::BridgeAddress;
+use crate::error::Failure;
+use crate::home::Home;
+use crate::output::Output;
+
+/// Metadata key with the file Node is started with, relative to the manifest.
+const ENTRY: &str = "loong_bridge_entry";
+
+/// Runs the command.
+///
+/// # Errors
+/// Something it needs is missing, the bridge cannot work, or a second signal ended it.
+pub async fn run(
+    global: &Global,
+    channel: &str,
+    args: &BridgeRunArgs,
+    output: &Output,
+) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let launch = tokio::select! {
+        prepared = prepare(global, channel, args, output) => prepared?,
+        () = signals.next() => return Err(Failure::interrupted()),
+    };
+    let mut screen = Screen::new(output, args.json);
+    let stop = CancellationToken::new();
+    let (tell, mut told) = unbounded_channel();
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    let running = launch.run(&tell, &stop);
+    tokio::pin!(running);
+    loop {
+        tokio::select! {
+            // What was said before it ended is shown before it is said to have ended.
+            biased;
+            Some(more) = told.recv() => screen.show(more),
+            done = &mut running => {
+                while let Ok(more) = told.try_recv() {
+                    screen.show(more);
+                }
+                screen.clear();
+                return done;
+            }
+            () = signals.next() => {
+                if stop.is_cancelled() {
+                    screen.clear();
+                    return Err(Failure::interrupted());
+                }
+                screen.say("stopping the bridge; once more ends at once");
+                stop.cancel();
+            }
+            _ = second.tick() => screen.tick(),
+        }
+    }
+}
+
+async fn prepare(
+    global: &Global,
+    channel: &str,
+    args: &BridgeRunArgs,
+    output: &Output,
+) -> Result<Launch, Failure> {
+    let named = args.account.as_deref();
+    let opened = Opened::open(global, channel, named, output).await?;
+    let report = opened.report(named, None).await?;
+    let entry = selected(&report)?;
+    let (plugin, account) = (&opened.plugin, &entry.account);
+    // What sending needs, a bridge needs too: switched on, and an address.
+    ready(plugin, entry, Operation::Send)?;
+    let launch = launch(plugin, account, args, &opened.survey.home)?;
+    let path = std::env::var_os("PATH");
+    let program = node::node(path.as_deref()).await?;
+    let locks = opened.survey.home.run_dir()?;
+    let mut steps = Steps { output, quarter: 0 };
+    let npm = || node::npm(path.as_deref());
+    install::ensure(
+        &plugin.directory,
+        npm,
+        &locks,
+        args.skip_install,
+        &mut |step| steps.show(&step),
+    )
+    .await?;
+    output.say(&format!(
+        "starting the bridge of {}, account {}",
+        plugin.manifest.label, account.configured_label
+    ));
+    Ok(Launch { program, ..launch })
+}
+
+/// Everything about the launch that the configuration decides; Node itself is not looked for yet.
+fn launch(
+    plugin: &Plugin,
+    account: &Account,
+    args: &BridgeRunArgs,
+    home: &Home,
+) -> Result<Launch, Failure> {
+    let key = &plugin.manifest.config_key;
+    let address = address(account, key)?;
+    let auth_dir = account.auth_dir.as_deref().ok_or_else(|| {
+        Failure::operator(
+            "auth_dir_missing",
+            format!("{} has no folder for its login", plugin.manifest.label),
+        )
+        .hint(format!(
+            "set auth_dir in [{key}], such as \"~/.loong/{}/default\"",
+            plugin.manifest.channel_id
+        ))
+    })?;
+    let settings = serde_json::from_str::<Value>(&account.bridge_settings)
+        .ok()
+        .filter(Value::is_object)
+        .ok_or_else(|| {
+            Failure::fault(
+                "plugin_broke_contract",
+                "the plugin's settings for the bridge are no JSON object",
+            )
+            .hint("report this to the plugin's maintainer")
+        })?;
+    let folder = working_directory()?;
+    let mut more: Vec<OsString> = Vec::new();
+    if let Some(phone) = &args.pairing_code {
+        more.extend(["--pairing-code-phone".into(), phone.into()]);
+    }
+    if let Some(code) = &args.custom_pairing_code {
+        more.extend(["--custom-pairing-code".into(), code.into()]);
+    }
+    Ok(Launch {
+        program: PathBuf::from("node"),
+        entry: entry(plugin)?,
+        address,
+        // The bridge runs in another folder than we do.
+        auth_dir: folder.join(home.expand(auth_dir)),
+        folder: folder.join(&plugin.directory),
+        settings,
+        more,
+    })
+}
+
+fn address(account: &Account, key: &str) -> Result<BridgeAddress, Failure> {
+    let written = account.bridge_url.as_deref().unwrap_or_default();
+    let hint = format!("set bridge_url in [{key}] to http://127.0.0.1:<port>/<path>");
+    let address = BridgeAddress::parse(written).map_err(|error| {
+        Failure::operator(
+            "bridge_url_refused",
+            "the bridge cannot be started where bridge_url says",
+        )
+        .because(error)
+        .hint(hint.clone())
+    })?;
+    if address.host() != "localhost" && address.host() != "127.0.0.1" {
+        return Err(Failure::operator(
+            "bridge_url_refused",
+            format!(
+                "bridge_url names {}, and a bridge listens on 127.0.0.1 only",
+                address.host()
+            ),
+        )
+        .hint(hint));
+    }
+    Ok(address)
+}
+
+fn entry(plugin: &Plugin) -> Result<PathBuf, Failure> {
+    let who = format!(
+        "plugin {} {}",
+        plugin.manifest.plugin_id, plugin.manifest.version
+    );
+    let written = plugin.manifest.metadata.get(ENTRY).ok_or_else(|| {
+        Failure::operator("no_bridge", format!("{who} brings no bridge to start"))
+            .hint("start the bridge the way its own documentation says")
+    })?;
+    let path = Path::new(written);
+    let inside = path
+        .components()
+        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    if inside && plugin.directory.join(path).is_file() {
+        return Ok(path.to_path_buf());
+    }
+    Err(Failure::operator(
+        "no_bridge",
+        format!("{who} names `{written}` as its bridge, which is not in its folder"),
+    )
+    .hint("the plugin is incomplete: get it again"))
+}
+
+/// How far an install is, without a line for each package.
+struct Steps<'a> {
+    output: &'a Output,
+    quarter: usize,
+}
+
+impl Steps<'_> {
+    fn show(&mut self, step: &Progress) {
+        match step {
+            Progress::Begins { why, packages } => self
+                .output
+                .say(&format!("installing what the bridge needs, {packages} packages at most ({why})")),
+            Progress::Fetched { done, packages } => {
+                let quarter = (done * 4).checked_div(*packages).unwrap_or(0);
+                if quarter > self.quarter {
+                    self.quarter = quarter;
+                    self.output.say(&format!("  fetched {done} of {packages}"));
+                }
+            }
+            Progress::WaitsForAnother => self.output.say("another loong installs here; waiting for it"),
+            Progress::Done { took } => self.output.say(&format!("installed in {} s", took.as_secs().max(1))),
+            Progress::Skipped { why } => self.output.warn(&format!(
+                "the bridge's dependencies may not fit ({why}), and --skip-install forbids to install them"
+            )),
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{channels_list, channels_resolve, channels_send, doctor};
+use super::{bridge_run, channels_list, channels_resolve, channels_send, doctor, serve};
 use crate::cli::{
     BridgeCommand, ChannelCli, ChannelCommand, ChannelsCommand, Cli, Command, Global,
 };
@@ -28,7 +28,7 @@ pub async fn dispatch(cli: Cli, output: &Output) -> Result<(), Failure> {
             Some(ChannelsCommand::Send(args)) => {
                 interruptible(channels_send::run(global, &args, output)).await
             }
-            Some(ChannelsCommand::Serve(args)) => Err(absent(&args.channel)),
+            Some(ChannelsCommand::Serve(args)) => serve::run(global, &args, output).await,
         },
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -75,12 +75,7 @@ async fn channel(global: &Global, words: Vec<OsString>, output: &Output) -> Resu
         config: cli.global.config.or_else(|| global.config.clone()),
     };
     let ChannelCommand::Bridge(BridgeCommand::Run(args)) = cli.command;
-    let _ = (global, args);
-    Err(absent(&name))
-}
-
-fn absent(name: &str) -> Failure {
-    Failure::fault("absent", format!("this build cannot do that for {name}"))
+    bridge_run::run(&global, &name, &args, output).await
 }
 
 /// Ends `command` on Ctrl-C; what the bridge has accepted by then is sent.

@@ -1,6 +1,7 @@
 //! One file per command. Only these, and `main`, print; all of them through [`crate::output`].
 
 pub mod bridge_run;
+mod bridge_screen;
 pub mod channels_list;
 pub mod channels_resolve;
 pub mod channels_send;
@@ -8,5 +9,6 @@ mod dispatch;
 pub mod doctor;
 pub mod opened;
 pub mod serve;
+mod signals;
 
 pub use dispatch::{dispatch, explain};

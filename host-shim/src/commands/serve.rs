@@ -1,1 +1,161 @@
+//! `loong channels serve`: the reply loop of one account, until stopped.
 
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::opened::{Opened, ready, selected};
+use super::signals::Signals;
+use crate::catalog::bridge_command;
+use crate::cli::{Global, ReplyKind, ServeArgs};
+use crate::component::bindings::{DeliveryStatus, Operation};
+use crate::error::Failure;
+use crate::output::Output;
+use crate::process_group;
+use crate::serve::event::{ServeEvent, WaitingFor};
+use crate::serve::history::History;
+use crate::serve::reply::config::{EngineKind, ReplySettings};
+use crate::serve::reply::engine;
+use crate::serve::reply_loop::{ReplyLoop, Serving};
+use crate::serve::steps::AccountSteps;
+
+/// Runs the command.
+///
+/// # Errors
+/// It cannot start, the bridge refuses to be served, or a second signal ended it.
+pub async fn run(global: &Global, args: &ServeArgs, output: &Output) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let prepared = tokio::select! {
+        prepared = prepare(global, args, output) => prepared?,
+        () = signals.next() => return Err(Failure::interrupted()),
+    };
+    let stop = CancellationToken::new();
+    let serving = prepared.run(stop.clone());
+    tokio::pin!(serving);
+    loop {
+        tokio::select! {
+            done = &mut serving => return done,
+            () = signals.next() => {
+                if stop.is_cancelled() {
+                    process_group::kill_all();
+                    return Err(Failure::interrupted());
+                }
+                output.say("stopping; once more ends at once");
+                stop.cancel();
+            }
+        }
+    }
+}
+
+async fn prepare(global: &Global, args: &ServeArgs, output: &Output) -> Result<ReplyLoop, Failure> {
+    let account = args.account.as_deref();
+    let opened = Opened::open(global, &args.channel, account, output).await?;
+    let report = opened.report(account, None).await?;
+    let entry = selected(&report)?;
+    ready(&opened.plugin, entry, Operation::Serve)?;
+    let names = [
+        entry.account.configured_label.as_str(),
+        entry.account.configured_id.as_str(),
+    ];
+    let variable = |name: &str| std::env::var(name).ok();
+    let settings = ReplySettings::read(
+        &opened.survey.config,
+        &names,
+        args.reply.map(kind),
+        &variable,
+    )?;
+    let engine = engine(&settings)?;
+    let manifest = &opened.plugin.manifest;
+    let runtime_id = &entry.account.runtime_id;
+    let history = match settings.history_turns {
+        0 => None,
+        turns => Some(History::open(
+            &opened.survey.home,
+            &manifest.channel_id,
+            runtime_id,
+            turns,
+        )?),
+    };
+    output.say(&format!(
+        "serving {}, account {}; {} answers",
+        manifest.label,
+        entry.account.configured_label,
+        settings.engine_name()
+    ));
+    let serving = Serving {
+        channel: manifest.channel_id.clone(),
+        account: entry.account.configured_id.clone(),
+        runtime_id: runtime_id.clone(),
+        concurrency: settings.concurrency,
+        once: args.once,
+    };
+    let steps = AccountSteps {
+        channel: opened.channel.clone(),
+        account: entry.account.clone(),
+    };
+    let (output, start) = (output.clone(), bridge_command(&manifest.channel_id));
+    let tell = Arc::new(move |event| print(&event, &start, &output));
+    Ok(ReplyLoop::new(
+        serving,
+        Arc::new(steps),
+        engine,
+        history,
+        tell,
+    ))
+}
+
+fn kind(asked: ReplyKind) -> EngineKind {
+    match asked {
+        ReplyKind::Echo => EngineKind::Echo,
+        ReplyKind::Command => EngineKind::Command,
+        ReplyKind::Provider => EngineKind::Provider,
+    }
+}
+
+fn print(event: &ServeEvent, start_bridge: &str, output: &Output) {
+    match event {
+        ServeEvent::Connected => output.say("connected to the bridge; Ctrl-C stops"),
+        ServeEvent::MessageIn { chat, message_id } => output.say(&format!("in   chat {chat}  {message_id}")),
+        ServeEvent::AnswerOut { chat, message_id, status } => {
+            let how = match status {
+                DeliveryStatus::Sent => "answered",
+                DeliveryStatus::Pending => "answered, the bridge sends it as soon as it can",
+                DeliveryStatus::AlreadySent => "was answered before",
+            };
+            output.say(&format!("out  chat {chat}  {message_id}  {how}"));
+        }
+        ServeEvent::NoReply { chat, message_id } => {
+            output.say(&format!("out  chat {chat}  {message_id}  nothing to say"));
+        }
+        ServeEvent::AttemptFailed { chat, message_id, attempt, reason } => output.warn(&format!(
+            "chat {chat}, {message_id}: attempt {attempt} failed, it is tried again: {reason}"
+        )),
+        ServeEvent::ReplyRefused { chat, message_id, code } => output.warn(&format!(
+            "chat {chat}, {message_id}: the reply is refused for good ({code}); the message is settled without one"
+        )),
+        ServeEvent::Unreadable { reason } => {
+            output.warn(&format!("a message cannot be read and stays with the bridge: {reason}"));
+        }
+        ServeEvent::Waiting { for_what, reason, hint } => {
+            output.say(&format!("waiting for {}: {reason}", name(*for_what)));
+            match (for_what, hint.as_str()) {
+                (WaitingFor::Bridge, _) => output.hint(&format!("start the bridge with `{start_bridge}`")),
+                (WaitingFor::Messages | WaitingFor::Sending | WaitingFor::Engine, "") => {}
+                (WaitingFor::Messages | WaitingFor::Sending | WaitingFor::Engine, hint) => output.hint(hint),
+            }
+        }
+        ServeEvent::Recovered { from } => output.say(&format!("{} is back", name(*from))),
+        ServeEvent::NoHistory { reason } => output.warn(reason),
+        ServeEvent::Stopping { under_way } => {
+            output.say(&format!("finishing {under_way} under way, 10 s at most"));
+        }
+    }
+}
+
+fn name(what: WaitingFor) -> &'static str {
+    match what {
+        WaitingFor::Bridge | WaitingFor::Messages => "the bridge",
+        WaitingFor::Sending => "the bridge's connection",
+        WaitingFor::Engine => "the reply engine",
+    }
+}

@@ -1,1 +1,11 @@
-//! The reply loop of `channels serve`.
+//! The reply loop of `channels serve`: asks the bridge for messages through the guest, has them
+//! answered, and settles each. Prints nothing; what a person should know goes out as events.
+
+mod answer;
+mod conditions;
+mod conversations;
+pub mod event;
+pub mod history;
+pub mod reply;
+pub mod reply_loop;
+pub mod steps;

@@ -1,0 +1,639 @@
+//! The loop against a bridge and an engine that do what the test says, on a clock that jumps.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::component::bindings::{ChannelError, DeliveryStatus, ErrorKind, Receipt, Verdict};
+use crate::component::call_error::{Call, CallSite};
+use crate::serve::reply::{ReplyRequest, Turn};
+
+/// On the jumping clock this costs nothing, and a story that hangs still ends.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+
+#[derive(Default)]
+struct Bridge {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    inbox: Vec<InboundMessage>,
+    /// `<cursor> <verdict>`, in the order in which they came.
+    settled: Vec<String>,
+    finished: Vec<String>,
+    batch_id: Option<String>,
+    questions: usize,
+    receive_error: Option<ErrorKind>,
+    reply_error: Option<ErrorKind>,
+    /// Hands everything out at every question, whatever is in flight.
+    forgetful: bool,
+}
+
+impl Bridge {
+    fn with(messages: &[(&str, &str)]) -> Arc<Self> {
+        let bridge = Arc::new(Self::default());
+        for (conversation, cursor) in messages {
+            bridge.gets(conversation, cursor);
+        }
+        bridge
+    }
+
+    fn gets(&self, conversation: &str, cursor: &str) {
+        let message = InboundMessage {
+            handle: cursor.to_owned(),
+            cursor: cursor.to_owned(),
+            conversation: conversation.to_owned(),
+            message_id: format!("id-{cursor}"),
+            target: conversation.to_owned(),
+            sender: "+15550100".to_owned(),
+            sender_name: None,
+            is_group: false,
+            text: format!("text {cursor}"),
+            received_at: 0,
+        };
+        self.change(|state| state.inbox.push(message));
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let outcome = change(&mut self.state.lock().unwrap());
+        self.changed.notify_waiters();
+        outcome
+    }
+
+    fn settled(&self) -> Vec<String> {
+        self.state.lock().unwrap().settled.clone()
+    }
+
+    async fn until(&self, happened: impl Fn(&State) -> bool) {
+        let waiting = async {
+            loop {
+                let changed = self.changed.notified();
+                if happened(&self.state.lock().unwrap()) {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
+            panic!("it never happened; settled: {:?}", self.settled());
+        }
+    }
+}
+
+fn refusal(kind: ErrorKind) -> CallError {
+    CallError::Refused {
+        at: Box::new(CallSite {
+            plugin_id: "pigeon".to_owned(),
+            version: "1".to_owned(),
+            call: Call::Settle,
+        }),
+        error: ChannelError {
+            kind,
+            code: "told_so".to_owned(),
+            message: "the test said so".to_owned(),
+            hint: "start the bridge".to_owned(),
+        },
+    }
+}
+
+#[async_trait::async_trait]
+impl Steps for Bridge {
+    async fn step(&self, step: Step) -> Result<StepOutcome, CallError> {
+        match step {
+            Step::Receive(receive) => {
+                let until = Instant::now() + Duration::from_millis(receive.wait.into());
+                self.change(|state| state.questions += 1);
+                loop {
+                    let changed = self.changed.notified();
+                    let batch = {
+                        let state = self.state.lock().unwrap();
+                        if let Some(kind) = state.receive_error {
+                            return Err(refusal(kind));
+                        }
+                        let messages = state
+                            .inbox
+                            .iter()
+                            .filter(|m| state.forgetful || !receive.in_flight.contains(&m.cursor))
+                            .take(receive.max_messages as usize)
+                            .cloned()
+                            .collect();
+                        Batch {
+                            id: state.batch_id.clone(),
+                            messages,
+                            unreadable: Vec::new(),
+                        }
+                    };
+                    if !batch.messages.is_empty() || Instant::now() >= until {
+                        return Ok(StepOutcome::Received(batch));
+                    }
+                    tokio::select! {
+                        () = changed => {}
+                        () = tokio::time::sleep_until(until) => {}
+                    }
+                }
+            }
+            Step::Settle(settlement) => self.change(|state| {
+                let cursor = settlement.handle;
+                let (line, acknowledged) = match settlement.verdict {
+                    Verdict::Reply(text) => match state.reply_error {
+                        Some(kind) => return Err(refusal(kind)),
+                        None => (format!("{cursor} reply {text}"), true),
+                    },
+                    Verdict::NoReply => (format!("{cursor} no reply"), true),
+                    Verdict::Later(later) if later.counts => {
+                        (format!("{cursor} later, counted"), false)
+                    }
+                    Verdict::Later(_) => (format!("{cursor} later"), false),
+                };
+                let receipt = line.contains(" reply ").then(|| Receipt {
+                    target: cursor.clone(),
+                    message_id: "out".to_owned(),
+                    status: DeliveryStatus::Sent,
+                });
+                if acknowledged {
+                    state.inbox.retain(|message| message.cursor != cursor);
+                }
+                state.settled.push(line);
+                Ok(StepOutcome::Settled(receipt))
+            }),
+            Step::Finish(id) => {
+                self.change(|state| state.finished.push(id));
+                Ok(StepOutcome::Finished)
+            }
+        }
+    }
+}
+
+/// Replies `re: <text>`, unless told otherwise.
+struct Engine {
+    /// What was asked, in order.
+    asked: Mutex<Vec<String>>,
+    at_once: Mutex<(usize, usize)>,
+    /// Conversations that wait here before they are answered.
+    gates: HashMap<String, Semaphore>,
+    trouble: Mutex<Option<EngineError>>,
+    probes: Mutex<usize>,
+}
+
+impl Engine {
+    fn with_gates(conversations: &[&str]) -> Arc<Self> {
+        Arc::new(Self {
+            asked: Mutex::default(),
+            at_once: Mutex::default(),
+            gates: conversations
+                .iter()
+                .map(|c| ((*c).to_owned(), Semaphore::new(0)))
+                .collect(),
+            trouble: Mutex::default(),
+            probes: Mutex::default(),
+        })
+    }
+
+    fn open(&self, conversation: &str) {
+        self.gates[conversation].add_permits(1_000);
+    }
+
+    fn is(&self, trouble: Option<EngineError>) {
+        *self.trouble.lock().unwrap() = trouble;
+    }
+}
+
+#[async_trait::async_trait]
+impl ReplyEngine for Engine {
+    async fn reply(&self, request: &ReplyRequest) -> Result<Option<String>, EngineError> {
+        self.asked.lock().unwrap().push(request.text.clone());
+        {
+            let mut at_once = self.at_once.lock().unwrap();
+            at_once.0 += 1;
+            at_once.1 = at_once.1.max(at_once.0);
+        }
+        if let Some(gate) = self.gates.get(&request.conversation) {
+            gate.acquire().await.unwrap().forget();
+        }
+        self.at_once.lock().unwrap().0 -= 1;
+        match self.trouble.lock().unwrap().clone() {
+            Some(trouble) => Err(trouble),
+            None => Ok(Some(format!("re: {}", request.text))),
+        }
+    }
+
+    async fn probe(&self) -> Result<(), EngineError> {
+        *self.probes.lock().unwrap() += 1;
+        match self.trouble.lock().unwrap().clone() {
+            Some(trouble @ EngineError::Down { .. }) => Err(trouble),
+            Some(EngineError::Failed { .. }) | None => Ok(()),
+        }
+    }
+}
+
+/// A loop that runs.
+struct Story {
+    bridge: Arc<Bridge>,
+    engine: Arc<Engine>,
+    events: Arc<Mutex<Vec<ServeEvent>>>,
+    stop: CancellationToken,
+    running: JoinHandle<Result<(), Failure>>,
+}
+
+impl Story {
+    fn of(bridge: Arc<Bridge>, engine: Arc<Engine>, change: impl FnOnce(&mut Serving)) -> Self {
+        Self::with_history(bridge, engine, None, change)
+    }
+
+    fn with_history(
+        bridge: Arc<Bridge>,
+        engine: Arc<Engine>,
+        history: Option<History>,
+        change: impl FnOnce(&mut Serving),
+    ) -> Self {
+        let mut serving = Serving {
+            channel: "pigeon-post".to_owned(),
+            account: "default".to_owned(),
+            runtime_id: "pigeon_default".to_owned(),
+            concurrency: 8,
+            once: false,
+        };
+        change(&mut serving);
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&events);
+        let serve = ReplyLoop::new(
+            serving,
+            Arc::clone(&bridge) as Arc<dyn Steps>,
+            Arc::clone(&engine) as Arc<dyn ReplyEngine>,
+            history,
+            Arc::new(move |event| kept.lock().unwrap().push(event)),
+        );
+        let stop = CancellationToken::new();
+        Self {
+            bridge,
+            engine,
+            events,
+            running: tokio::spawn(serve.run(stop.clone())),
+            stop,
+        }
+    }
+
+    fn count(&self, wanted: impl Fn(&ServeEvent) -> bool) -> usize {
+        self.events
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|event| wanted(event))
+            .count()
+    }
+
+    fn waits(&self, what: WaitingFor) -> usize {
+        self.count(
+            |event| matches!(event, ServeEvent::Waiting { for_what, .. } if *for_what == what),
+        )
+    }
+
+    fn recoveries(&self, what: WaitingFor) -> usize {
+        self.count(|event| matches!(event, ServeEvent::Recovered { from } if *from == what))
+    }
+
+    async fn ends(self) -> Result<(), Failure> {
+        tokio::time::timeout(PATIENCE, self.running)
+            .await
+            .expect("the loop does not end")
+            .unwrap()
+    }
+
+    async fn stops(self) {
+        self.stop.cancel();
+        self.ends().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_slow_answer_blocks_no_other_chat() {
+    let bridge = Bridge::with(&[("ana", "a1"), ("ben", "b1"), ("ana", "a2"), ("cleo", "c1")]);
+    let story = Story::of(bridge, Engine::with_gates(&["ana"]), |_| {});
+    story.bridge.until(|state| state.settled.len() == 2).await;
+    story.bridge.gets("ben", "b2");
+    story.bridge.until(|state| state.settled.len() == 3).await;
+    assert!(
+        story
+            .bridge
+            .settled()
+            .iter()
+            .all(|line| !line.starts_with('a'))
+    );
+    story.engine.open("ana");
+    story.bridge.until(|state| state.settled.len() == 5).await;
+    assert_eq!(
+        story.bridge.settled()[3..],
+        ["a1 reply re: text a1", "a2 reply re: text a2"]
+    );
+    story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_chats_are_answered_at_once_than_configured() {
+    let chats: Vec<String> = (0..12).map(|n| format!("chat{n}")).collect();
+    let names: Vec<&str> = chats.iter().map(String::as_str).collect();
+    let bridge = Bridge::with(&names.iter().map(|name| (*name, *name)).collect::<Vec<_>>());
+    let story = Story::of(bridge, Engine::with_gates(&names), |serving| {
+        serving.concurrency = 3
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for name in &names {
+        story.engine.open(name);
+    }
+    story.bridge.until(|state| state.settled.len() == 12).await;
+    assert_eq!(story.engine.at_once.lock().unwrap().1, 3);
+    story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bridge_that_hands_out_what_is_in_flight_gets_one_answer_and_no_hot_loop() {
+    let bridge = Bridge::with(&[("ana", "a1")]);
+    bridge.change(|state| state.forgetful = true);
+    let story = Story::of(bridge, Engine::with_gates(&["ana"]), |_| {});
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(story.bridge.change(|state| state.questions) < 30);
+    story.engine.open("ana");
+    story.bridge.until(|state| !state.settled.is_empty()).await;
+    assert_eq!(*story.engine.asked.lock().unwrap(), ["text a1"]);
+    story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bridge_that_is_down_is_waited_for_and_that_is_said_once() {
+    let bridge = Bridge::with(&[]);
+    bridge.change(|state| state.receive_error = Some(ErrorKind::BridgeUnreachable));
+    let story = Story::of(bridge, Engine::with_gates(&[]), |_| {});
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let questions = story.bridge.change(|state| state.questions);
+    assert!(
+        (15..60).contains(&questions),
+        "{questions} questions in 10 minutes"
+    );
+    assert_eq!(story.waits(WaitingFor::Bridge), 1);
+    story.bridge.change(|state| state.receive_error = None);
+    story.bridge.gets("ana", "a1");
+    story.bridge.until(|state| state.settled.len() == 1).await;
+    assert_eq!(story.recoveries(WaitingFor::Bridge), 1);
+    assert_eq!(story.count(|event| *event == ServeEvent::Connected), 1);
+    story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_waits_for_whatsapp_and_goes_out_once_it_is_back() {
+    let bridge = Bridge::with(&[("ana", "a1")]);
+    bridge.change(|state| state.reply_error = Some(ErrorKind::BridgeUnavailable));
+    let story = Story::of(bridge, Engine::with_gates(&[]), |_| {});
+    tokio::time::sleep(Duration::from_secs(300)).await;
+    assert_eq!(story.bridge.settled(), [""; 0]);
+    story.bridge.change(|state| state.reply_error = None);
+    story.bridge.until(|state| state.settled.len() == 1).await;
+    assert_eq!(story.bridge.settled(), ["a1 reply re: text a1"]);
+    assert_eq!(story.engine.asked.lock().unwrap().len(), 1);
+    assert_eq!(
+        (
+            story.waits(WaitingFor::Sending),
+            story.recoveries(WaitingFor::Sending)
+        ),
+        (1, 1)
+    );
+    story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_answer_counts_and_is_tried_again_after_a_growing_rest() {
+    let bridge = Bridge::with(&[("ana", "a1"), ("ana", "a2")]);
+    let engine = Engine::with_gates(&[]);
+    engine.is(Some(EngineError::failed("no idea")));
+    let story = Story::of(bridge, engine, |_| {});
+    let began = Instant::now();
+    story.bridge.until(|state| state.settled.len() == 3).await;
+    assert_eq!(story.bridge.settled(), ["a1 later, counted"; 3]);
+    assert!(
+        began.elapsed() >= Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
+    story.engine.is(None);
+    story.bridge.until(|state| state.settled.len() == 5).await;
+    assert_eq!(
+        story.bridge.settled()[3..],
+        ["a1 reply re: text a1", "a2 reply re: text a2"]
+    );
+    assert!(
+        began.elapsed() >= Duration::from_secs(40) && began.elapsed() < Duration::from_secs(60)
+    );
+    assert_eq!(
+        story.count(|event| matches!(event, ServeEvent::AttemptFailed { .. })),
+        3
+    );
+    story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_engine_is_down_nothing_is_asked_for_and_what_is_held_goes_back_uncounted() {
+    let bridge = Bridge::with(&[("ana", "a1"), ("ana", "a2"), ("ben", "b1")]);
+    let engine = Engine::with_gates(&[]);
+    engine.is(Some(EngineError::down("refused", "start it")));
+    let story = Story::of(bridge, engine, |serving| serving.concurrency = 1);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(story.bridge.settled(), ["a1 later", "b1 later"]);
+    let questions = story.bridge.change(|state| state.questions);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!(story.bridge.change(|state| state.questions) <= questions + 1);
+    assert!(*story.engine.probes.lock().unwrap() > 10);
+    assert_eq!(story.waits(WaitingFor::Engine), 1);
+    story.engine.is(None);
+    story.bridge.until(|state| state.inbox.is_empty()).await;
+    assert_eq!(story.recoveries(WaitingFor::Engine), 1);
+    let replies: Vec<String> = story
+        .bridge
+        .settled()
+        .into_iter()
+        .filter(|line| line.contains("reply"))
+        .collect();
+    assert!(
+        replies.iter().position(|line| line.starts_with("a1"))
+            < replies.iter().position(|line| line.starts_with("a2"))
+    );
+    story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_is_refused_for_good_does_not_block_its_chat() {
+    let bridge = Bridge::with(&[("ana", "a1")]);
+    bridge.change(|state| state.reply_error = Some(ErrorKind::BridgeRefused));
+    let story = Story::of(bridge, Engine::with_gates(&[]), |_| {});
+    story.bridge.until(|state| state.settled.len() == 1).await;
+    assert_eq!(story.bridge.settled(), ["a1 no reply"]);
+    assert_eq!(
+        story.count(
+            |event| matches!(event, ServeEvent::ReplyRefused { code, .. } if code == "told_so")
+        ),
+        1
+    );
+    story.bridge.change(|state| state.reply_error = None);
+    story.bridge.gets("ana", "a2");
+    story.bridge.until(|state| state.settled.len() == 2).await;
+    story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bridge_that_refuses_to_hand_anything_out_ends_the_loop_with_its_reason() {
+    let bridge = Bridge::with(&[]);
+    bridge.change(|state| state.receive_error = Some(ErrorKind::BridgeRefused));
+    let failure = Story::of(bridge, Engine::with_gates(&[]), |_| {})
+        .ends()
+        .await
+        .unwrap_err();
+    assert_eq!(failure.code, "told_so");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_is_held_than_there_is_room_for() {
+    let cursors: Vec<String> = (0..250).map(|n| format!("m{n}")).collect();
+    let bridge = Bridge::with(
+        &cursors
+            .iter()
+            .map(|c| ("ana", c.as_str()))
+            .collect::<Vec<_>>(),
+    );
+    let story = Story::of(bridge, Engine::with_gates(&["ana"]), |_| {});
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(
+        story.count(|event| matches!(event, ServeEvent::MessageIn { .. })),
+        HELD
+    );
+    story.engine.open("ana");
+    story.bridge.until(|state| state.settled.len() == 250).await;
+    let expected: Vec<String> = cursors
+        .iter()
+        .map(|c| format!("{c} reply re: text {c}"))
+        .collect();
+    assert_eq!(story.bridge.settled(), expected);
+    story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_is_finished_when_all_of_it_is_settled() {
+    let bridge = Bridge::with(&[("ana", "a1"), ("ben", "b1")]);
+    bridge.change(|state| state.batch_id = Some("batch-1".to_owned()));
+    let story = Story::of(bridge, Engine::with_gates(&["ana"]), |_| {});
+    story.bridge.until(|state| state.settled.len() == 1).await;
+    assert!(story.bridge.change(|state| state.finished.is_empty()));
+    story.engine.open("ana");
+    story
+        .bridge
+        .until(|state| state.finished == ["batch-1"])
+        .await;
+    story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_answers_what_is_there_and_ends() {
+    let bridge = Bridge::with(&[("ana", "a1"), ("ana", "a2"), ("ben", "b1")]);
+    let story = Story::of(Arc::clone(&bridge), Engine::with_gates(&[]), |serving| {
+        serving.once = true
+    });
+    story.ends().await.unwrap();
+    assert_eq!(bridge.settled().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn once_says_what_it_could_not_answer() {
+    let bridge = Bridge::with(&[("ana", "a1"), ("ben", "b1")]);
+    let engine = Engine::with_gates(&[]);
+    engine.is(Some(EngineError::failed("no idea")));
+    let story = Story::of(Arc::clone(&bridge), engine, |serving| serving.once = true);
+    assert_eq!(story.ends().await.unwrap_err().code, "not_all_answered");
+    assert_eq!(bridge.settled().len(), 2);
+
+    let down = Engine::with_gates(&[]);
+    down.is(Some(EngineError::down("refused", "start it")));
+    let story = Story::of(Arc::clone(&bridge), down, |serving| serving.once = true);
+    assert_eq!(story.ends().await.unwrap_err().code, "engine_down");
+
+    bridge.change(|state| state.reply_error = Some(ErrorKind::BridgeUnavailable));
+    let story = Story::of(Arc::clone(&bridge), Engine::with_gates(&[]), |serving| {
+        serving.once = true
+    });
+    assert_eq!(story.ends().await.unwrap_err().code, "bridge_unavailable");
+
+    bridge.change(|state| state.receive_error = Some(ErrorKind::BridgeUnreachable));
+    let story = Story::of(bridge, Engine::with_gates(&[]), |serving| {
+        serving.once = true
+    });
+    assert_eq!(story.ends().await.unwrap_err().code, "told_so");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_the_loop_finishes_what_is_under_way() {
+    let bridge = Bridge::with(&[("ana", "a1"), ("ana", "a2")]);
+    let story = Story::of(Arc::clone(&bridge), Engine::with_gates(&["ana"]), |_| {});
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    story.stop.cancel();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let began = Instant::now();
+    story.engine.open("ana");
+    story.ends().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1));
+    assert_eq!(bridge.settled(), ["a2 later", "a1 reply re: text a1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_the_loop_gives_back_what_takes_too_long() {
+    let bridge = Bridge::with(&[("ana", "a1")]);
+    let story = Story::of(Arc::clone(&bridge), Engine::with_gates(&["ana"]), |_| {});
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let began = Instant::now();
+    story.stops().await;
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(bridge.settled(), ["a1 later"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopped_while_nothing_answers_the_loop_ends_at_once() {
+    let bridge = Bridge::with(&[]);
+    bridge.change(|state| state.receive_error = Some(ErrorKind::BridgeUnreachable));
+    let story = Story::of(bridge, Engine::with_gates(&[]), |_| {});
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    let began = Instant::now();
+    story.stops().await;
+    assert!(began.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_turn_is_remembered_once_its_reply_is_accepted_and_never_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = crate::home::Home::at(folder.path(), folder.path());
+    let history = History::open(&home, "pigeon-post", "pigeon_default", 20).unwrap();
+    let bridge = Bridge::with(&[("ana", "a1"), ("ben", "b1")]);
+    bridge.change(|state| state.reply_error = Some(ErrorKind::BridgeRefused));
+    let once = |serving: &mut Serving| serving.once = true;
+    let engine = || Engine::with_gates(&[]);
+    Story::with_history(Arc::clone(&bridge), engine(), Some(history.clone()), once)
+        .ends()
+        .await
+        .unwrap();
+    assert_eq!(history.turns("ana", "later").await.unwrap(), []);
+
+    bridge.change(|state| state.reply_error = None);
+    bridge.gets("ana", "a2");
+    Story::with_history(bridge, engine(), Some(history.clone()), once)
+        .ends()
+        .await
+        .unwrap();
+    let turn = Turn {
+        user: "text a2".to_owned(),
+        reply: "re: text a2".to_owned(),
+    };
+    assert_eq!(history.turns("ana", "later").await.unwrap(), [turn]);
+}
