@@ -29,9 +29,9 @@ fn main() -> ExitCode {
     let result = runtime.block_on(dispatch(cli, &output));
     // A blocked read of standard input must not hold up the end.
     runtime.shutdown_background();
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failed(&output, &failure),
+    match result.err().or_else(|| output.lost_data()) {
+        None => ExitCode::SUCCESS,
+        Some(failure) => failed(&output, &failure),
     }
 }
 

@@ -95,6 +95,16 @@ impl Output {
         self.data.is_terminal()
     }
 
+    /// Why data could not be written, when somebody was there to read it: a full disk, say.
+    pub fn lost_data(&self) -> Option<Failure> {
+        let reason = self.data.failed()?;
+        Some(
+            Failure::operator("output", "cannot write the result to standard output")
+                .because(reason)
+                .hint("make room where the output goes, then run the command again"),
+        )
+    }
+
     /// A writer to stderr for the log.
     pub fn log_writer(&self) -> LogWriter {
         LogWriter(Arc::clone(&self.words))
@@ -139,38 +149,57 @@ impl std::fmt::Debug for LogWriter {
 }
 
 mod stream {
-    use std::io::Write;
-    use std::sync::{Mutex, PoisonError};
+    use std::io::{ErrorKind, Write};
+    use std::sync::{Mutex, MutexGuard, PoisonError};
 
-    /// One stream; none once its reader has hung up.
+    /// One stream and whether it still takes anything.
     pub(super) struct Stream {
-        writer: Mutex<Option<Box<dyn Write + Send>>>,
+        state: Mutex<State>,
         terminal: bool,
+    }
+
+    enum State {
+        Open(Box<dyn Write + Send>),
+        HungUp,
+        Failed(String),
     }
 
     impl Stream {
         pub(super) fn new(writer: Box<dyn Write + Send>, terminal: bool) -> Self {
             Self {
-                writer: Mutex::new(Some(writer)),
+                state: Mutex::new(State::Open(writer)),
                 terminal,
             }
         }
 
         pub(super) fn write(&self, text: &str) {
-            let mut guard = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(writer) = guard.as_mut() else { return };
-            // Nobody is left to be told about a broken stdout or stderr.
-            if writer
+            let mut state = self.lock();
+            let State::Open(writer) = &mut *state else {
+                return;
+            };
+            match writer
                 .write_all(text.as_bytes())
                 .and_then(|()| writer.flush())
-                .is_err()
             {
-                *guard = None;
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => *state = State::HungUp,
+                Err(error) => *state = State::Failed(error.to_string()),
+            }
+        }
+
+        pub(super) fn failed(&self) -> Option<String> {
+            match &*self.lock() {
+                State::Failed(reason) => Some(reason.clone()),
+                State::Open(_) | State::HungUp => None,
             }
         }
 
         pub(super) fn is_terminal(&self) -> bool {
             self.terminal
+        }
+
+        fn lock(&self) -> MutexGuard<'_, State> {
+            self.state.lock().unwrap_or_else(PoisonError::into_inner)
         }
     }
 }
@@ -202,12 +231,12 @@ pub(crate) mod tests {
         }
     }
 
-    struct HungUp(Arc<Mutex<u32>>);
+    struct Broken(Arc<Mutex<u32>>, io::ErrorKind);
 
-    impl Write for HungUp {
+    impl Write for Broken {
         fn write(&mut self, _: &[u8]) -> io::Result<usize> {
             *self.0.lock().unwrap() += 1;
-            Err(io::ErrorKind::BrokenPipe.into())
+            Err(self.1.into())
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -240,12 +269,24 @@ pub(crate) mod tests {
         assert_eq!(words.text(), "warning: a [2J b\tc\n");
     }
 
-    #[test]
-    fn a_reader_who_hangs_up_is_asked_once_and_never_again() {
+    fn written_twice_to(kind: io::ErrorKind) -> (u32, Option<Failure>) {
         let asked = Arc::new(Mutex::new(0));
-        let output = Output::to(Box::new(HungUp(Arc::clone(&asked))), Box::new(io::sink()));
+        let broken = Broken(Arc::clone(&asked), kind);
+        let output = Output::to(Box::new(broken), Box::new(io::sink()));
         output.data("one");
         output.data("two");
-        assert_eq!(*asked.lock().unwrap(), 1);
+        let count = *asked.lock().unwrap();
+        (count, output.lost_data())
+    }
+
+    #[test]
+    fn a_reader_who_hangs_up_is_asked_once_and_never_again() {
+        assert_eq!(written_twice_to(io::ErrorKind::BrokenPipe), (1, None));
+    }
+
+    #[test]
+    fn a_full_disk_is_a_failure_and_not_a_reader_who_hung_up() {
+        let (_, lost) = written_twice_to(io::ErrorKind::StorageFull);
+        assert_eq!(lost.unwrap().code, "output");
     }
 }

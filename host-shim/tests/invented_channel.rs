@@ -10,7 +10,9 @@
 
 mod common;
 
-use common::{Bridge, LIMITS, Place, ShutDoor, load_in};
+use std::time::Duration;
+
+use common::{Bridge, LIMITS, Place, ShutDoor, end_of, load_in};
 use loong::component::engine::{CacheUse, Sandbox};
 use serde_json::json;
 
@@ -241,4 +243,44 @@ async fn a_component_that_is_not_the_one_its_manifest_pins_is_not_loaded() {
         ran.stderr.contains("it is not the file its manifest pins"),
         "{ran:#?}"
     );
+}
+
+#[tokio::test]
+async fn an_interrupted_send_ends_at_once_with_the_shells_own_code() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = Place::with_pigeons(&format!("http://{}/tower", silent.local_addr().unwrap()));
+    let child = place.start(&[
+        "channels",
+        "send",
+        "pigeon-post",
+        "--target",
+        "north",
+        "--text",
+        "coo",
+    ]);
+    let process = rustix::process::Pid::from_child(&child);
+    // It has asked, and waits for an answer that never comes.
+    let _asked = tokio::time::timeout(Duration::from_secs(60), silent.accept())
+        .await
+        .unwrap()
+        .unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    let ran = end_of(child).await;
+    assert_eq!(ran.code, Some(130), "{ran:#?}");
+}
+
+#[tokio::test]
+async fn what_is_no_command_is_wrong_usage_with_the_way_to_help() {
+    let place = Place::with_pigeons("http://127.0.0.1:1/");
+    for arguments in [
+        ["docter"].as_slice(),
+        &["channels", "sned"],
+        &["pigeon-post", "bridge", "fly"],
+        &["doctor", "--fast"],
+    ] {
+        let ran = place.loong(arguments).await;
+        assert_eq!(ran.code, Some(2), "{ran:#?}");
+        assert!(ran.stderr.contains("--help"), "{ran:#?}");
+        assert!(ran.stdout.is_empty(), "{ran:#?}");
+    }
 }

@@ -4,13 +4,21 @@
 
 mod common;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use common::{LIMITS, ShutDoor, document, first_account, load, text};
-use loong::component::bindings::{Consumer, Receive, Step};
+use futures::future::join_all;
+use loong::component::bindings::{Account, Consumer, Receive, Step};
 use loong::component::call_error::{Call, CallError};
+use loong::component::channel::Channel;
 use loong::component::engine::{Deadlines, Limits};
+use loong::door::{Answer, BridgeAddress, BridgeDoor, DoorError};
 use serde_json::json;
+use tokio::sync::Barrier;
 
 const HOSTILE: &str = "hostile-channel.wasm";
 
@@ -140,4 +148,79 @@ async fn one_guest_that_hangs_holds_up_no_other_call() {
     assert_eq!(receipt.unwrap().unwrap().target, "x");
     assert!(!hung.is_finished());
     hung.abort();
+}
+
+/// Nobody answers, but who asked is counted.
+#[derive(Debug, Clone)]
+struct SilentDoor(Arc<Barrier>, Arc<AtomicUsize>, Arc<AtomicUsize>);
+
+#[async_trait]
+impl BridgeDoor for SilentDoor {
+    async fn post(&self, _: &BridgeAddress, _: String, _: Duration) -> Result<Answer, DoorError> {
+        let now = self.1.fetch_add(1, SeqCst) + 1;
+        self.2.fetch_max(now, SeqCst);
+        self.0.wait().await;
+        self.1.fetch_sub(1, SeqCst);
+        Err(DoorError::TimedOut)
+    }
+}
+
+impl SilentDoor {
+    /// Lets callers go on once `together` of them wait.
+    fn opening_for(together: usize) -> Self {
+        Self(
+            Arc::new(Barrier::new(together)),
+            Arc::default(),
+            Arc::default(),
+        )
+    }
+}
+
+async fn pigeons(limits: Limits, door: SilentDoor) -> (Channel, Account) {
+    let channel = load("pigeon-post.wasm", limits, door).await;
+    let block = json!({ "enabled": true, "tower": "http://127.0.0.1:1/" });
+    let account = first_account(&channel.validate_config(document(&block)).await.unwrap());
+    (channel, account)
+}
+
+#[tokio::test]
+async fn calls_run_side_by_side_up_to_the_limit_and_the_rest_wait() {
+    let door = SilentDoor::opening_for(LIMITS.concurrent_calls);
+    let (channel, account) = pigeons(LIMITS, door.clone()).await;
+    let calls = (0..LIMITS.concurrent_calls * 3)
+        .map(|_number| channel.send(&account, text("north", "coo")));
+    let all = tokio::time::timeout(Duration::from_secs(60), join_all(calls))
+        .await
+        .unwrap();
+    assert!(
+        all.iter()
+            .all(|result| matches!(result, Err(CallError::Refused { .. })))
+    );
+    assert_eq!(door.2.load(SeqCst), LIMITS.concurrent_calls);
+}
+
+#[tokio::test]
+async fn a_receive_may_take_as_long_as_it_asked_to_wait_and_a_margin_and_no_longer() {
+    let limits = Limits {
+        deadlines: Deadlines {
+            receive_margin: Duration::from_millis(150),
+            ..LIMITS.deadlines
+        },
+        ..LIMITS
+    };
+    let (channel, account) = pigeons(limits, SilentDoor::opening_for(2)).await;
+    let step = Step::Receive(Receive {
+        max_messages: 1,
+        wait: 200,
+        consumer: Consumer {
+            id: "a".into(),
+            instance: "b".into(),
+        },
+        in_flight: vec![],
+    });
+    let error = channel.serve_step(&account, step).await.unwrap_err();
+    assert!(
+        matches!(error, CallError::Deadline { after, .. } if after == Duration::from_millis(350)),
+        "{error:?}"
+    );
 }

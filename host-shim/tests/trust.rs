@@ -5,8 +5,10 @@
 
 mod common;
 
-use common::{LIMITS, Place, ShutDoor, document, first_account, load, text};
+use common::{LIMITS, Place, ShutDoor, document, first_account, load, load_with, text};
 use loong::component::call_error::CallError;
+use loong::component::engine::Sandbox;
+use loong::component::state::Variables;
 use loong::error::{ExitCode, Failure};
 use serde_json::json;
 
@@ -68,4 +70,45 @@ async fn the_command_line_says_which_address_it_refuses() {
         "{ran:#?}"
     );
     assert!(ran.stdout.is_empty());
+}
+
+#[tokio::test]
+async fn a_guest_learns_the_variables_it_is_pointed_at_and_no_others() {
+    let sandbox = Sandbox::new(None, LIMITS).unwrap();
+    let written = "http://127.0.0.1:7/bridge";
+    let default = "WHATSAPP_PERSONAL_BRIDGE_URL";
+    let table: [(&[&str], &str, serde_json::Value, Option<&str>); 4] = [
+        (
+            &[],
+            "OFFICE_BRIDGE",
+            json!({ "enabled": true, "bridge_url_env": "OFFICE_BRIDGE" }),
+            Some(written),
+        ),
+        (&[], "OFFICE_BRIDGE", json!({ "enabled": true }), None),
+        (
+            &[default],
+            default,
+            json!({ "enabled": true }),
+            Some(written),
+        ),
+        // Set, and known to the guest, but named by neither configuration nor manifest.
+        (&[], default, json!({ "enabled": true }), None),
+    ];
+    for (declared, set, block, expected) in table {
+        let variables = Variables::fixed([(set, written)]);
+        let channel = load_with(
+            &sandbox,
+            "whatsapp-personal.wasm",
+            ShutDoor::default(),
+            declared,
+            variables,
+        )
+        .await;
+        let report = channel.validate_config(document(&block)).await.unwrap();
+        assert_eq!(
+            first_account(&report).bridge_url.as_deref(),
+            expected,
+            "{declared:?} {set} {block}"
+        );
+    }
 }

@@ -107,7 +107,8 @@ pub fn discover(
     // Roots may overlap, or reach one folder by two names.
     let mut seen = BTreeSet::new();
     for written in &plugins.roots {
-        let resolved = directory.join(home.expand(written));
+        // Through its components, which drops the `.` of `./plugins`.
+        let resolved: PathBuf = directory.join(home.expand(written)).components().collect();
         if !resolved.is_dir() {
             return Err(DiscoveryError::MissingRoot {
                 written: written.clone(),

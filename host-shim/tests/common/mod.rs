@@ -14,7 +14,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -88,13 +88,25 @@ pub async fn load(name: &str, limits: Limits, door: impl BridgeDoor + 'static) -
 }
 
 pub async fn load_in(sandbox: &Sandbox, name: &str, door: impl BridgeDoor + 'static) -> Channel {
+    load_with(sandbox, name, door, &[], Variables::fixed([])).await
+}
+
+pub async fn load_with(
+    sandbox: &Sandbox,
+    name: &str,
+    door: impl BridgeDoor + 'static,
+    variable_names: &[&str],
+    variables: Variables,
+) -> Channel {
     let identity = Identity {
         plugin_id: format!("{}-test", name.trim_end_matches(".wasm")),
         version: "1.2.3".into(),
-        variable_names: vec![],
+        variable_names: variable_names
+            .iter()
+            .map(|name| (*name).to_owned())
+            .collect(),
         component_sha256: None,
     };
-    let variables = Variables::fixed([]);
     Channel::load(
         sandbox,
         &component(name),
@@ -254,6 +266,11 @@ impl Place {
 
     /// Runs `loong` here to its end.
     pub async fn loong(&self, arguments: &[&str]) -> Ran {
+        end_of(self.start(arguments)).await
+    }
+
+    /// Starts `loong` here.
+    pub fn start(&self, arguments: &[&str]) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_loong"));
         command
             .args(arguments)
@@ -262,14 +279,18 @@ impl Place {
             .env("HOME", self.folder.path())
             .env("LOONG_HOME", self.path("home"))
             .env("LOONG_CONFIG_PATH", self.path("loong.toml"))
-            .stdin(Stdio::null());
-        let run = tokio::task::spawn_blocking(move || command.output().unwrap());
-        let output = tokio::time::timeout(Duration::from_secs(120), run)
-            .await
-            .expect("loong did not end")
-            .unwrap();
-        Ran::from(output)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command.spawn().unwrap()
     }
+}
+
+/// Waits for `child` to end.
+pub async fn end_of(child: Child) -> Ran {
+    let run = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+    let output = tokio::time::timeout(Duration::from_secs(120), run).await;
+    Ran::from(output.expect("loong did not end").unwrap())
 }
 
 /// How a run of `loong` ended.

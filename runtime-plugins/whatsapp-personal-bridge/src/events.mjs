@@ -69,5 +69,5 @@ function retry(ms) {
 function drawn(fields) {
   const seconds = Math.round(Number(fields.expires_in_ms) / 1000);
   const code = renderUnicodeCompact(String(fields.qr), { border: 2 });
-  return `\nOn the phone: WhatsApp, Linked devices, Link a device. This code counts for ${seconds} s.\n\n${code}\n\n`;
+  return `\nOn the phone: WhatsApp, Linked devices, Link a device (within ${seconds} s).\n\n${code}\n\n`;
 }

@@ -18,6 +18,8 @@ import { HOST } from "./options.mjs";
 const BODY_LIMIT = 1024 * 1024;
 /** A client that does not get its request out in this time is cut off. */
 const REQUEST_MS = 10_000;
+/** While the server closes: how often connections without a request are looked for. */
+const IDLE_LOOK_MS = 20;
 const SQLITE = /^SQLITE_/;
 
 /**
@@ -29,18 +31,13 @@ const SQLITE = /^SQLITE_/;
 export async function listen(where, parts) {
   const server = http.createServer({ connectionsCheckingInterval: 1_000, headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS });
   const port = await bind(server, where.port);
-  let closing = false;
   server.on("request", (request, response) => {
-    if (closing) response.setHeader("connection", "close");
     void answer(request, response, where.path, port, parts);
   });
   return {
     port,
     url: `http://${HOST}:${port}${where.path}`,
-    close: (graceMs) => {
-      closing = true;
-      return shutDown(server, graceMs);
-    },
+    close: (graceMs) => shutDown(server, graceMs),
   };
 }
 
@@ -84,9 +81,12 @@ function bindingError(error, port) {
  */
 async function shutDown(server, graceMs) {
   const closed = new Promise((resolve) => server.close(() => resolve(undefined)));
-  server.closeIdleConnections();
+  // A client keeps its connection for a next request, which will not be answered here.
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
   const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+  server.closeIdleConnections();
   await closed;
+  clearInterval(idle);
   clearTimeout(timer);
 }
 

@@ -40,6 +40,9 @@ const NEXT_QR_MS = 20_000;
 /** Older messages that WhatsApp delivers late are not answered any more. */
 const LATEST_MS = 24 * 60 * 60 * 1000;
 
+/** WhatsApp's answers to a question about a group that is none, or none of ours. */
+const NO_MEMBER = new Set([401, 403, 404, 406]);
+
 /** @type {import("@whiskeysockets/baileys").SocketConfig["logger"]} */
 const SILENT = {
   level: "silent",
@@ -143,7 +146,14 @@ export class Session {
     if (!jid.endsWith("@g.us") && (await socket.getUSyncDevices([jid], true, false)).length === 0) {
       throw new RequestError("whatsapp_rejected", "WhatsApp knows no device of this contact. Check that the number uses WhatsApp");
     }
-    await socket.relayMessage(jid, proto.Message.decode(body), { messageId });
+    try {
+      await socket.relayMessage(jid, proto.Message.decode(body), { messageId });
+    } catch (error) {
+      if (jid.endsWith("@g.us") && NO_MEMBER.has(/** @type {any} */ (error)?.data)) {
+        throw new RequestError("whatsapp_rejected", "WhatsApp does not show this group to the account. Check the group's id, and that the account is a member");
+      }
+      throw error;
+    }
   }
 
   // --- one connection --------------------------------------------------------------------------

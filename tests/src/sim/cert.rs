@@ -32,7 +32,6 @@ pub(crate) fn chain_for(static_key: &KeyPair) -> Result<Vec<u8>> {
             static_key,
             &intermediate,
         )?),
-        ..Default::default()
     };
     Ok(chain.encode_to_vec())
 }
@@ -51,14 +50,12 @@ fn certificate(
         key: Some(subject.public_key.public_key_bytes().to_vec()),
         not_before: Some(now.saturating_sub(DAY)),
         not_after: Some(now.saturating_add(365 * DAY)),
-        ..Default::default()
     }
     .encode_to_vec();
     let signature = issuer.calculate_signature(&details, &mut rand::rng())?;
     Ok(NoiseCertificate {
         signature: Some(signature.to_vec()),
         details: Some(details),
-        ..Default::default()
     })
 }
 

@@ -310,7 +310,6 @@ fn with_context(text: &str, context: ContextInfo) -> Message {
 fn wrapped(inner: Message) -> MessageField<FutureProofMessage> {
     MessageField::some(FutureProofMessage {
         message: MessageField::some(inner),
-        ..Default::default()
     })
 }
 

@@ -54,7 +54,8 @@ fn answer(world: &World, jid: &Jid, protocols: &[&str]) -> Node {
     let person = world.who(jid);
     let answers = protocols.iter().filter_map(|protocol| match *protocol {
         "devices" => Some(devices(world, person)),
-        "lid" => person.map(|person| {
+        // Asked by LID, Baileys would take its answer for the number's.
+        "lid" if jid.is_pn() => person.map(|person| {
             NodeBuilder::new("lid")
                 .attr("val", person.lid_jid())
                 .build()

@@ -33,7 +33,7 @@ impl Journal {
         self.entries.push(Entry::Trouble(what));
     }
 
-    pub(crate) fn from_companion(&self) -> impl Iterator<Item = &Node> {
+    pub(crate) fn companion_stanzas(&self) -> impl Iterator<Item = &Node> {
         self.entries.iter().filter_map(|entry| match entry {
             Entry::FromCompanion(node) => Some(node),
             Entry::ToCompanion(_) | Entry::Trouble(_) => None,

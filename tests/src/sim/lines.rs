@@ -21,7 +21,7 @@ pub(crate) enum Phase {
     /// The handshake is under way.
     Greeting,
     /// A new client shows its QR.
-    Pairing(Attempt),
+    Pairing(Box<Attempt>),
     LoggedIn {
         /// Whether it asked for its messages.
         active: bool,

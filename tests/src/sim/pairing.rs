@@ -104,12 +104,12 @@ pub(crate) fn begin(world: &mut World, line: LineId, noise_key: Vec<u8>, shelf: 
             .build()])
         .build();
     if let Some(phase) = world.lines.phase_mut(line) {
-        *phase = Phase::Pairing(Attempt {
+        *phase = Phase::Pairing(Box::new(Attempt {
             refs,
             noise_key,
             shelf: Some(shelf),
             scanned: None,
-        });
+        }));
     }
     world.send(line, offer);
 }
@@ -255,9 +255,29 @@ pub(crate) fn confirm(world: &mut World, line: LineId, answer: &Node) -> Result<
     Ok(())
 }
 
-/// Nobody shares anything with a device that was just linked.
-fn link(world: &mut World, companion: Companion) -> Result<()> {
+/// The linked device is no longer: its login is refused from now on, and if it is connected it
+/// learns why.
+pub(crate) fn unlink(world: &mut World) {
+    world.companion = None;
     world.mail.clear();
+    if let Some(line) = world
+        .lines
+        .find(|phase| matches!(phase, Phase::LoggedIn { .. }))
+    {
+        let conflict = NodeBuilder::new("conflict")
+            .attr("type", "device_removed")
+            .build();
+        let removed = NodeBuilder::new("stream:error")
+            .attr("code", "401")
+            .children([conflict]);
+        world.send(line, removed.build());
+        world.lines.hang_up(line);
+    }
+}
+
+/// Takes the place of the device linked before. Nobody shares anything with a new one.
+fn link(world: &mut World, companion: Companion) -> Result<()> {
+    unlink(world);
     world.last_device = companion.device;
     world.companion = Some(companion);
     let peer = world.companion_peer()?;

@@ -78,6 +78,11 @@ impl Phone {
             .await
     }
 
+    /// The owner removes the linked device in the phone's list.
+    pub fn unlinks(&self) {
+        self.shared.change(pairing::unlink);
+    }
+
     /// The owner writes to a contact on the phone; the companion gets a copy (`fromMe`).
     ///
     /// # Errors

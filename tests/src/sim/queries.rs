@@ -8,16 +8,18 @@ use wacore_binary::{Jid, Node};
 
 use super::directory;
 use super::lines::{LineId, Phase};
+use super::pairing;
 use super::stanza::{attr, error, jid_attr, required_attr, server};
 use super::world::World;
 use super::writing;
 
 /// What follows from a question besides its answer.
-#[derive(PartialEq, Eq)]
 enum After {
     Nothing,
     /// The client is ready for its messages.
     Activation,
+    /// The client is no longer linked, by its own wish.
+    Removal,
 }
 
 /// Answers `query`, which a logged-in client sent on `line`.
@@ -47,8 +49,10 @@ pub(crate) fn answer(world: &mut World, line: LineId, query: &Node) -> Result<()
         }
     };
     world.send(line, reply.build());
-    if after == After::Activation {
-        activate(world, line)?;
+    match after {
+        After::Nothing => {}
+        After::Activation => activate(world, line)?,
+        After::Removal => pairing::unlink(world),
     }
     Ok(())
 }
@@ -133,10 +137,10 @@ fn answer_to(world: &mut World, query: &Node) -> Result<Answer> {
                 .build()]))
         }
         ("w:sync:app:state", "set", _) => Ok(Answer::with([collections(query)])),
-        ("md", "set", "remove-companion-device") => {
-            world.companion = None;
-            Ok(Answer::empty())
-        }
+        ("md", "set", "remove-companion-device") => Ok(Answer {
+            children: vec![],
+            after: After::Removal,
+        }),
         _ => anyhow::bail!("{}", super::stanza::to_text(query)),
     }
 }

@@ -74,7 +74,7 @@ impl Simulator {
         &self.phone
     }
 
-    /// The contact with this number, who is made on first use.
+    /// The contact with this number, who is made on first use; the first name stays.
     ///
     /// # Panics
     /// When `number` is no phone number or the owner's.
@@ -98,10 +98,11 @@ impl Simulator {
             "{number} is the owner's number: give the contact another one"
         );
         let (number, lid) = (person.number.clone(), person.lid.clone());
-        self.shared.change(|world| {
-            world.people.entry(number.clone()).or_insert(person).name = name.to_owned()
+        let name = self.shared.change(|world| {
+            let known = world.people.entry(number.clone()).or_insert(person);
+            known.name.clone()
         });
-        Ok(Contact::new(self.shared.clone(), name, number, lid))
+        Ok(Contact::new(self.shared.clone(), &name, number, lid))
     }
 
     /// A new group of the owner and `members`, addressed by LID as WhatsApp's are today.
@@ -221,7 +222,7 @@ impl Simulator {
     #[must_use]
     pub fn stanzas_from_companion(&self) -> Vec<Node> {
         self.shared
-            .look(|world| world.journal.from_companion().cloned().collect())
+            .look(|world| world.journal.companion_stanzas().cloned().collect())
     }
 
     /// Waits for a stanza from a client (past ones count) that `is_it`.
@@ -238,7 +239,7 @@ impl Simulator {
             .wait_for(within, what, |world| {
                 Ok(world
                     .journal
-                    .from_companion()
+                    .companion_stanzas()
                     .find(|node| is_it(node))
                     .cloned())
             })

@@ -119,7 +119,7 @@ pub(crate) fn newsletter(world: &mut World, jid: &Jid, message: &Message) -> Res
     let node = NodeBuilder::new("message")
         .attr("from", jid)
         .attr("id", id.as_str())
-        .attr("server_id", 100 + rand::random::<u8>())
+        .attr("server_id", 100 + u32::from(rand::random::<u8>()))
         .attr("t", clock::now())
         .attr("type", announcement(message).0)
         .children([leaf("plaintext", message.encode_to_vec())])
@@ -257,7 +257,6 @@ fn key_for(
     Ok(MessageField::some(SenderKeyDistributionMessage {
         group_id: Some(chat.to_owned()),
         axolotl_sender_key_distribution_message: Some(person.device.distribution(chat, &own)?),
-        ..Default::default()
     }))
 }
 

@@ -18,7 +18,9 @@ export function parts(t, { allowed = ["*"], dir = temporaryDir(t), ackMs = 200 }
   /** @type {{ event: string, [field: string]: unknown }[]} */
   const events = [];
   /** @type {import("../../src/events.mjs").Emit} */
-  const emit = (event, fields = {}) => events.push({ event, ...fields });
+  const emit = (event, fields = {}) => {
+    events.push({ event, ...fields });
+  };
   const inbox = new Inbox(store, emit, allowed.length > 0 ? allowed : undefined);
   const outbox = new Outbox(store, emit, ackMs);
   return { store, inbox, outbox, emit, events, dir };

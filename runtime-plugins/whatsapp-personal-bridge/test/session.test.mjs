@@ -1,0 +1,78 @@
+// @ts-check
+import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
+import http from "node:http";
+import net from "node:net";
+import { test } from "node:test";
+import { RequestError } from "../src/errors.mjs";
+import { Session } from "../src/session.mjs";
+import { parts } from "./support/bridge.mjs";
+
+const TIMING = { backoffMs: 10, backoffMaxMs: 20, takeoverMs: 10, logoutMs: 10, silentMs: 300, settledMs: 1_000, closeMs: 50 };
+
+/**
+ * @param {import("node:test").TestContext} t
+ * @param {net.Server} server in WhatsApp's place
+ */
+async function facing(t, server) {
+  server.listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const address = server.address();
+  assert.ok(address && typeof address === "object");
+  const made = parts(t);
+  made.store.setLoginAside("test");
+  /** @type {{ event: string, [field: string]: unknown }[]} */
+  const seen = [];
+  const heard = new EventEmitter();
+  const session = new Session({
+    ...made,
+    emit: (event, fields = {}) => {
+      seen.push({ event, ...fields });
+      heard.emit(String(fields.reason), fields);
+    },
+    die: (error) => {
+      throw error;
+    },
+    webUrl: `ws://127.0.0.1:${address.port}/ws/chat`,
+    version: "0.1.0",
+  }, TIMING);
+  t.after(async () => {
+    await session.stop();
+    server.close();
+  });
+  /** @param {string} wanted */
+  const reason = async (wanted) => (await once(heard, wanted, { signal: AbortSignal.timeout(10_000) }))[0];
+  return { session, reason, seen };
+}
+
+test("a server that never answers the upgrade is given up by our own watchdog", async (t) => {
+  const { session, reason } = await facing(t, net.createServer((socket) => socket.on("error", () => undefined)));
+  const given = reason("no_answer");
+  session.start();
+  assert.equal((await given).state, "reconnecting");
+});
+
+test("a server that refuses the upgrade is tried again, which Baileys alone does not notice", async (t) => {
+  const { session, reason } = await facing(t, http.createServer().on("upgrade", (_request, socket) => socket.end("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n")));
+  const refused = reason("upgrade_refused");
+  session.start();
+  await refused;
+  await reason("upgrade_refused");
+});
+
+test("before a phone is linked a send says what to do", async (t) => {
+  const { session } = await facing(t, net.createServer());
+  assert.throws(() => session.requireConnected(), (error) => error instanceof RequestError && error.code === "not_paired" && /scan the QR/.test(error.message));
+  assert.deepEqual({ ...session.status(), changedAt: 0 }, { state: "starting", reason: null, identity: null, ignored: {}, changedAt: 0 });
+});
+
+test("a stopped session does not come back", async (t) => {
+  const { session, seen } = await facing(t, http.createServer().on("upgrade", (_request, socket) => socket.destroy()));
+  session.start();
+  await session.stop();
+  const before = seen.length;
+  session.resume();
+  session.recycle("test");
+  assert.equal(seen.length, before);
+  assert.equal(session.status().state, "connecting");
+});
