@@ -291,7 +291,11 @@ mod tests {
             door.post(&address, "{}".into(), short).await,
             Err(DoorError::TimedOut)
         );
-        drop(silent);
+        // Bound but not listening: nobody else gets the port in the meantime.
+        let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+        nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address =
+            BridgeAddress::parse(&format!("http://{}/", nobody.local_addr().unwrap())).unwrap();
         assert_eq!(
             door.post(&address, "{}".into(), WAIT).await,
             Err(DoorError::Unreachable(address.to_string()))

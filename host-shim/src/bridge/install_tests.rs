@@ -1,8 +1,7 @@
-use std::os::unix::fs::PermissionsExt;
-
 use tempfile::TempDir;
 
 use super::*;
+use crate::bridge::node::tests::write_program;
 
 /// A plugin folder with two dependencies, and an npm that counts its runs.
 struct Plugin {
@@ -35,14 +34,9 @@ impl Plugin {
     }
 
     fn npm(&self, script: &str) {
-        let file = self.place.path().join("npm");
         let runs = self.place.path().join("runs");
-        fs::write(
-            &file,
-            format!("#!/bin/sh\necho \"$@\" >> {}\n{script}\n", runs.display()),
-        )
-        .unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+        let script = format!("echo \"$@\" >> {}\n{script}", runs.display());
+        write_program(&self.place.path().join("npm"), &script);
     }
 
     fn runs(&self) -> Vec<String> {

@@ -91,15 +91,27 @@ fn major(version: &str) -> Option<u32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
+pub(super) mod tests {
     use super::*;
 
+    /// Writes a shell script that can be run. Another process does it: a file that this one has
+    /// open for writing cannot be run while any other test starts a child.
+    pub(in crate::bridge) fn write_program(file: &Path, script: &str) {
+        let status = std::process::Command::new("/bin/sh")
+            .args([
+                "-c",
+                "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 755 \"$1\"",
+                "sh",
+            ])
+            .arg(file)
+            .arg(script)
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+
     fn fake(folder: &Path, script: &str) {
-        let file = folder.join("node");
-        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+        write_program(&folder.join("node"), script);
     }
 
     #[tokio::test]

@@ -149,9 +149,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_provider_nobody_runs_fails_only_when_it_is_contacted() {
-        let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = unused.local_addr().unwrap().port();
-        drop(unused);
+        // Bound but not listening: nobody else gets the port in the meantime.
+        let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+        nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = nobody.local_addr().unwrap().port();
         let text = format!(
             "[provider]\nkind = \"openai-compatible\"\nmodel = \"m\"\nbase_url = \"http://127.0.0.1:{port}/v1\""
         );

@@ -320,11 +320,10 @@ async fn what_is_to_blame_on_the_provider_takes_the_engine_down_and_the_rest_on_
 
 #[tokio::test]
 async fn a_server_that_is_not_there_takes_the_engine_down() {
-    let address = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    // Bound but not listening: nobody else gets the port in the meantime.
+    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
+    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = nobody.local_addr().unwrap();
     let engine = Server {
         address,
         asked: Asked::default(),
