@@ -49,8 +49,8 @@ pub(crate) fn run(parts: &[&str]) -> Result<bool> {
     if wanted("node") {
         total.add(counted(
             "testing the bridge",
-            Command::new("node")
-                .args(["--test", "--test-reporter=spec", "test/"])
+            Command::new("npm")
+                .args(["test", "--silent"])
                 .current_dir(process::root().join("runtime-plugins/whatsapp-personal-bridge")),
         )?);
     }

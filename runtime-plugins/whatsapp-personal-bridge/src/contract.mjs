@@ -192,6 +192,8 @@ export function writeInbound(row, account) {
       sender_name: content.senderName,
       message_id: row.message_id,
       received_at: content.sentAt,
+      // The component applies the list too: it must know the chat by every id that the bridge does.
+      chat_aliases: row.aliases,
     },
   };
 }

@@ -16,7 +16,7 @@ import { fromJid, shortReference, toJid } from "./identity.mjs";
  *   kind: string, text: string, senderName: string | null, sentAt: number, groupSubject: string | null,
  * }} Inbound
  * @typedef {{ kind: string, text: string, group: boolean, senderName: string | null, sentAt: number, groupSubject: string | null }} Body
- * @typedef {import("./store.mjs").InboxRow & { content: Body }} Handed
+ * @typedef {import("./store.mjs").InboxRow & { content: Body, aliases: string[] }} Handed
  * @typedef {{ waitMs: number, max: number, inFlight: string[], allowed: string[] | null, signal?: AbortSignal }} Wanted
  */
 
@@ -173,7 +173,7 @@ export class Inbox {
     for (const row of rows) {
       characters += row.body.length;
       if (handed.length > 0 && characters > BATCH_CHARACTERS) break;
-      handed.push({ ...row, content: JSON.parse(row.body) });
+      handed.push({ ...row, content: JSON.parse(row.body), aliases: this.#aliases(row.conversation).map(toJid) });
     }
     if (handed.length < rows.length) this.#store.putBack(rows.slice(handed.length).map((row) => row.cursor));
     return handed;

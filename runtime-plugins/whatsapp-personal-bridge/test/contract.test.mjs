@@ -24,6 +24,7 @@ function row(content = {}) {
     message_id: "A1",
     body: "",
     stored_at: 1,
+    aliases: ["15551234567@s.whatsapp.net", "123456789012345@lid"],
     content: { kind: "text", text: "hello 1", group: false, senderName: "Ana", sentAt: 1_700_000_000_000, groupSubject: null, ...content },
   };
 }
@@ -75,7 +76,7 @@ test("every kind of message has the shape that stock Loong accepts, and ours bes
     if (each.content.group) wanted.session.participant_id = each.sender;
     assert.deepEqual(shape(message), shape(wanted));
     assert.notDeepEqual(shape(message), shape(REJECTED.payload.messages[0]));
-    assert.deepEqual(Object.keys(whatsapp), ["kind", "group", "group_subject", "sender_name", "message_id", "received_at"]);
+    assert.deepEqual(Object.keys(whatsapp), ["kind", "group", "group_subject", "sender_name", "message_id", "received_at", "chat_aliases"]);
     assert.ok(!message.delivery.ack_cursor.includes(":"));
   }
 });

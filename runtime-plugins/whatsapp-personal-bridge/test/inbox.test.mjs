@@ -37,6 +37,14 @@ test("an acknowledged text is gone from the store, and its message is still know
   assert.deepEqual(store.inboxDepth().waiting, 0);
 });
 
+test("a message names every id under which its chat is known, so that the component's list can match any", async (t) => {
+  const { inbox, store } = parts(t);
+  store.rememberAlias("123456789012345", "15551234567");
+  inbox.accept(inbound("A1"));
+  const [row] = await receive(inbox);
+  assert.deepEqual(row?.aliases, ["15551234567@s.whatsapp.net", "123456789012345@lid"]);
+});
+
 test("WhatsApp's duplicates are stored once, but the same id from somebody else is another message", async (t) => {
   const { inbox } = parts(t);
   inbox.accept(inbound("A1"));
