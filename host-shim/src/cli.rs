@@ -186,6 +186,9 @@ Examples:\n  loong whatsapp-personal bridge run\n  loong whatsapp-personal bridg
 loong whatsapp-personal bridge run --pairing-code +15551234567"
     )]
     Run(BridgeRunArgs),
+    /// Install what the bridge needs, and end. `bridge run` does it by itself
+    #[command(after_help = "Example:\n  loong whatsapp-personal bridge install")]
+    Install,
 }
 
 #[derive(Debug, Clone, Default, Args)]

@@ -88,8 +88,9 @@ pub(crate) fn everything(targets: Targets) -> Result<Built> {
     process::run(
         "installing the bridge's Node dependencies",
         Command::new(built.binary("loong"))
-            .args(["whatsapp-personal", "bridge", "install", "--config"])
-            .arg(install_config(&built)?)
+            .args(["whatsapp-personal", "bridge", "install"])
+            .env("LOONG_HOME", install_home(&built)?)
+            .env_remove("LOONG_CONFIG_PATH")
             .current_dir(process::root()),
     )?;
     Ok(built)
@@ -142,14 +143,16 @@ fn place(from: &Path, to: &Path) -> Result<()> {
     std::fs::rename(&half, to).with_context(|| format!("cannot write {}", to.display()))
 }
 
-/// The installer asks for a configuration only to find the plugin.
-fn install_config(built: &Built) -> Result<PathBuf> {
-    let file = built.target.join("xtask-install.toml");
+/// A home for the installer, so that building touches nobody's own. It asks for a configuration
+/// only to find the plugin.
+fn install_home(built: &Built) -> Result<PathBuf> {
+    let home = built.target.join("xtask-home");
+    std::fs::create_dir_all(&home)?;
     std::fs::write(
-        &file,
+        home.join("config.toml"),
         "[runtime_plugins]\nenabled = true\nroots = [\"./runtime-plugins\"]\n",
     )?;
-    Ok(file)
+    Ok(home)
 }
 
 /// Asked of cargo, which knows `CARGO_TARGET_DIR` and every configuration file.

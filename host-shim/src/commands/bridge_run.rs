@@ -8,10 +8,10 @@ use serde_json::Value;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio_util::sync::CancellationToken;
 
+use super::bridge_install;
 use super::bridge_screen::Screen;
 use super::opened::{Opened, ready, selected, working_directory};
 use super::signals::Signals;
-use crate::bridge::install::{self, Progress};
 use crate::bridge::launcher::Launch;
 use crate::bridge::node;
 use crate::cli::{BridgeRunArgs, Global};
@@ -88,17 +88,7 @@ async fn prepare(
     let launch = launch(plugin, account, args, &opened.survey.home)?;
     let path = std::env::var_os("PATH");
     let program = node::node(path.as_deref()).await?;
-    let locks = opened.survey.home.run_dir()?;
-    let mut steps = Steps { output, quarter: 0 };
-    let npm = || node::npm(path.as_deref());
-    install::ensure(
-        &plugin.directory,
-        npm,
-        &locks,
-        args.skip_install,
-        &mut |step| steps.show(&step),
-    )
-    .await?;
+    bridge_install::install(plugin, &opened.survey.home, args.skip_install, output).await?;
     output.say(&format!(
         "starting the bridge of {}, account {}",
         plugin.manifest.label, account.configured_label
@@ -200,32 +190,4 @@ fn entry(plugin: &Plugin) -> Result<PathBuf, Failure> {
         format!("{who} names `{written}` as its bridge, which is not in its folder"),
     )
     .hint("the plugin is incomplete: get it again"))
-}
-
-/// How far an install is, without a line for each package.
-struct Steps<'a> {
-    output: &'a Output,
-    quarter: usize,
-}
-
-impl Steps<'_> {
-    fn show(&mut self, step: &Progress) {
-        match step {
-            Progress::Begins { why, packages } => self
-                .output
-                .say(&format!("installing what the bridge needs, {packages} packages at most ({why})")),
-            Progress::Fetched { done, packages } => {
-                let quarter = (done * 4).checked_div(*packages).unwrap_or(0);
-                if quarter > self.quarter {
-                    self.quarter = quarter;
-                    self.output.say(&format!("  fetched {done} of {packages}"));
-                }
-            }
-            Progress::WaitsForAnother => self.output.say("another loong installs here; waiting for it"),
-            Progress::Done { took } => self.output.say(&format!("installed in {} s", took.as_secs().max(1))),
-            Progress::Skipped { why } => self.output.warn(&format!(
-                "the bridge's dependencies may not fit ({why}), and --skip-install forbids to install them"
-            )),
-        }
-    }
 }

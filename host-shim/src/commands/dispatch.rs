@@ -4,7 +4,9 @@ use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use super::{bridge_run, channels_list, channels_resolve, channels_send, doctor, serve};
+use super::{
+    bridge_install, bridge_run, channels_list, channels_resolve, channels_send, doctor, serve,
+};
 use crate::cli::{
     BridgeCommand, ChannelCli, ChannelCommand, ChannelsCommand, Cli, Command, Global,
 };
@@ -74,8 +76,14 @@ async fn channel(global: &Global, words: Vec<OsString>, output: &Output) -> Resu
     let global = Global {
         config: cli.global.config.or_else(|| global.config.clone()),
     };
-    let ChannelCommand::Bridge(BridgeCommand::Run(args)) = cli.command;
-    bridge_run::run(&global, &name, &args, output).await
+    match cli.command {
+        ChannelCommand::Bridge(BridgeCommand::Run(args)) => {
+            bridge_run::run(&global, &name, &args, output).await
+        }
+        ChannelCommand::Bridge(BridgeCommand::Install) => {
+            interruptible(bridge_install::run(&global, &name, output)).await
+        }
+    }
 }
 
 /// Ends `command` on Ctrl-C; what the bridge has accepted by then is sent.

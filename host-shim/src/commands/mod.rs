@@ -1,5 +1,6 @@
 //! One file per command. Only these, and `main`, print; all of them through [`crate::output`].
 
+pub mod bridge_install;
 pub mod bridge_run;
 mod bridge_screen;
 pub mod channels_list;
