@@ -255,7 +255,9 @@ mod tests {
             panic!("{cli:?}")
         };
         let channel = ChannelCli::try_parse_from(words).unwrap();
-        let ChannelCommand::Bridge(BridgeCommand::Run(run)) = channel.command;
+        let ChannelCommand::Bridge(BridgeCommand::Run(run)) = channel.command else {
+            panic!("{channel:?}")
+        };
         assert_eq!(run.account.as_deref(), Some("a"));
     }
 }

@@ -23,8 +23,9 @@ async fn the_qr_drawn_in_the_terminal_links_the_account() -> Result<()> {
     bridge.says("connected").await?;
     story.sim.wait_until_online(PATIENCE).await?;
     for line in bridge.lines() {
+        let drawn = line.text.contains('█');
         ensure!(
-            line.text.chars().count() <= 80,
+            !drawn || line.text.chars().count() <= 80,
             "wider than a terminal: {:?}",
             line.text
         );

@@ -90,7 +90,7 @@ function readContent(content) {
   if (content.imageMessage) return placeholder("image", content.imageMessage.caption);
   const video = content.videoMessage ?? content.ptvMessage;
   if (video) return placeholder("video", video.caption);
-  if (content.audioMessage) return placeholder(content.audioMessage.ptt ? "voice" : "audio");
+  if (content.audioMessage) return placeholder("audio");
   if (content.documentMessage) return documentText(content.documentMessage);
   if (content.stickerMessage) return placeholder("sticker");
   if (content.locationMessage) return placeholder("location", content.locationMessage.name || content.locationMessage.address);

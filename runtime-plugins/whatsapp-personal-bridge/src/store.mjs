@@ -121,9 +121,14 @@ export class Store {
     return damaged(this.#file, why);
   }
 
+  /** Leaves everything in the one file: whoever looks at it, copies it or damages it sees the whole store. */
   close() {
     this.#statements.clear();
-    this.#db.close();
+    try {
+      this.#db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").all();
+    } finally {
+      this.#db.close();
+    }
   }
 
   /**
