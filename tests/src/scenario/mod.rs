@@ -159,7 +159,10 @@ impl Scenario {
         payload: serde_json::Value,
     ) -> Result<(u16, serde_json::Value)> {
         let mut payload = payload;
-        payload["runtime_context"] = self.runtime_context();
+        payload
+            .as_object_mut()
+            .context("a payload is an object")?
+            .insert("runtime_context".to_owned(), self.runtime_context());
         let answer = reqwest::Client::builder()
             .no_proxy()
             .build()?
