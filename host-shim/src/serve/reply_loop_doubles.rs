@@ -7,7 +7,9 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 
 use super::super::*;
-use crate::component::bindings::{ChannelError, DeliveryStatus, ErrorKind, Receipt, Verdict};
+use crate::component::bindings::{
+    ChannelError, DeliveryStatus, ErrorKind, Receipt, StepOutcome, Verdict,
+};
 use crate::component::call_error::{Call, CallSite};
 use crate::serve::reply::ReplyRequest;
 
@@ -231,6 +233,16 @@ impl ReplyEngine for Engine {
     }
 }
 
+pub(super) fn serving(concurrency: usize) -> Serving {
+    Serving {
+        channel: "pigeon-post".to_owned(),
+        account: "default".to_owned(),
+        runtime_id: "pigeon_default".to_owned(),
+        concurrency,
+        once: false,
+    }
+}
+
 /// A loop that runs.
 pub(super) struct Story {
     pub(super) bridge: Arc<Bridge>,
@@ -255,13 +267,7 @@ impl Story {
         history: Option<History>,
         change: impl FnOnce(&mut Serving),
     ) -> Self {
-        let mut serving = Serving {
-            channel: "pigeon-post".to_owned(),
-            account: "default".to_owned(),
-            runtime_id: "pigeon_default".to_owned(),
-            concurrency: 8,
-            once: false,
-        };
+        let mut serving = serving(8);
         change(&mut serving);
         let events = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&events);

@@ -3,7 +3,7 @@
 #[path = "reply_loop_doubles.rs"]
 mod doubles;
 
-use self::doubles::{Bridge, Engine, Story};
+use self::doubles::{Bridge, Engine, Story, serving};
 use super::*;
 use crate::component::bindings::ErrorKind;
 use crate::serve::reply::Turn;
@@ -100,6 +100,32 @@ async fn a_reply_waits_for_whatsapp_and_goes_out_once_it_is_back() {
         (1, 1)
     );
     story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rested_message_without_a_place_is_no_reason_to_wake() {
+    let bridge = Bridge::with(&[("ana", "a1")]);
+    let message = bridge.change(|state| state.inbox[0].clone());
+    let engine = Engine::with_gates(&[]);
+    let mut serve = ReplyLoop::new(serving(1), bridge, engine, None, Arc::new(|_| {}));
+    let now = Instant::now();
+    serve.conversations.offer(message.clone(), now);
+    serve.conversations.give_back(&message, true, now);
+    serve.conversations.offer(message, now);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert!(serve.wake_at().is_some_and(|at| at <= Instant::now()));
+    serve.answers.spawn(std::future::pending());
+    serve.poll = Some(std::future::pending().boxed());
+    assert_eq!(serve.wake_at(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_falls_due_between_two_looks_at_the_clock_is_still_asked() {
+    let bridge = Bridge::with(&[]);
+    let engine = Engine::with_gates(&[]);
+    let serve = ReplyLoop::new(serving(1), bridge, engine, None, Arc::new(|_| {}));
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert_eq!(serve.wake_at(), Some(serve.poll_at));
 }
 
 #[tokio::test(start_paused = true)]
