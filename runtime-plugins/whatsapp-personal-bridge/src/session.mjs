@@ -213,11 +213,8 @@ export class Session {
       if (update.connection === "open") this.#opened(socket);
       if (update.connection === "close") this.#ended(socket, codeOf(update.lastDisconnect?.error), null);
     });
-    socket.ev.on("messages.upsert", ({ messages, type }) => {
-      // Held back messages come as a batch in no promised order.
-      for (const message of [...messages].sort((a, b) => sentAt(a.messageTimestamp, 0) - sentAt(b.messageTimestamp, 0))) {
-        this.#inbound = this.#inbound.then(() => this.#take(socket, message, type)).catch(die);
-      }
+    hearMessages(socket.ev, (message, type) => {
+      this.#inbound = this.#inbound.then(() => this.#take(socket, message, type)).catch(die);
     });
     socket.ev.on("groups.update", (updates) => {
       for (const { id, subject } of updates) if (id && subject) this.#subjects.set(id, subject);
@@ -393,6 +390,22 @@ export class Session {
     );
     return null;
   }
+}
+
+/**
+ * Every message, also those that Baileys still holds back when its connection ends: it has
+ * confirmed them to WhatsApp already, and would forget them.
+ * @param {Pick<Socket["ev"], "on" | "flush">} ev
+ * @param {(message: WAMessage, type: "notify" | "append") => void} take
+ */
+export function hearMessages(ev, take) {
+  ev.on("messages.upsert", ({ messages, type }) => {
+    // Held back messages come as a batch in no promised order.
+    for (const message of [...messages].sort((a, b) => sentAt(a.messageTimestamp, 0) - sentAt(b.messageTimestamp, 0))) take(message, type);
+  });
+  ev.on("connection.update", ({ connection }) => {
+    if (connection === "close") ev.flush();
+  });
 }
 
 /** @param {unknown} error as Baileys gives it: a Boom, or anything */
