@@ -81,12 +81,15 @@ export class Outbox {
   async resume() {
     for (const messageId of this.#store.pendingOutbound()) {
       const row = this.#store.outboundById(messageId);
-      if (!row || this.#awaited.has(messageId)) continue;
+      if (row?.state !== "pending") continue;
       try {
+        // Also one whose caller still waits: what was handed to the last connection may be lost.
         await this.#carrier?.relay(row.jid, messageId, row.body);
       } catch (error) {
-        // Without a connection the rest waits for the next one.
-        if (!(error instanceof RequestError) || error.code !== "whatsapp_rejected") return;
+        // One that cannot be handed over must not hold up the rest; it waits for the next time.
+        if (!(error instanceof RequestError)) continue;
+        // Without a connection the rest waits too.
+        if (error.code !== "whatsapp_rejected") return;
         this.#store.settleOutbound(messageId, "failed", error.message);
       }
     }
