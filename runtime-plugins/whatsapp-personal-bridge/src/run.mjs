@@ -109,6 +109,8 @@ async function live(options, version, emit, die) {
   };
   control?.onStop(stop);
   process.on("SIGTERM", stop);
+  // A terminal that is closed must not cut off what is under way.
+  process.on("SIGHUP", stop);
   // Parents pass signals on besides the terminal, so only a second Ctrl-C means impatience.
   process.once("SIGINT", () => {
     process.on("SIGINT", () => process.exit(130));
