@@ -63,6 +63,27 @@ test("an older login is taken over once, whole, and its files are left as they w
   assert.deepEqual(contents(old), before);
 });
 
+test("a login that WhatsApp has ended is not taken over again", async (t) => {
+  const old = temporaryDir(t);
+  await olderLogin(old);
+  const store = openStore(temporaryDir(t));
+  t.after(() => store.close());
+  importLogin(store, [old]);
+  store.setLoginAside("logged_out");
+  assert.equal(importLogin(store, [old]), null);
+  assert.equal(store.currentLogin(), null);
+});
+
+test("a start that linked no phone does not stand in the way of an older login", async (t) => {
+  const old = temporaryDir(t);
+  const state = await olderLogin(old);
+  const store = openStore(temporaryDir(t));
+  t.after(() => store.close());
+  loadAuth(store, die);
+  assert.deepEqual(importLogin(store, [old]), { from: old, skipped: 0 });
+  assert.equal(encode(loadAuth(store, die).state.creds), encode(state.creds));
+});
+
 test("an older login that was never linked is no login", async (t) => {
   const old = temporaryDir(t);
   fs.writeFileSync(path.join(old, "creds.json"), encode(initAuthCreds()));
