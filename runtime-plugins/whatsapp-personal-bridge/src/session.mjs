@@ -10,7 +10,7 @@ import { generateMessageIDV2, jidNormalizedUser, makeWASocket, proto } from "@wh
 import { loadAuth } from "./auth-state.mjs";
 import { RequestError } from "./errors.mjs";
 import { aliasesOf, fromJid } from "./identity.mjs";
-import { readMessage, sentAt } from "./inbound.mjs";
+import { readMessage, sentAt, shortened } from "./inbound.mjs";
 import { place } from "./inbox.mjs";
 import { decide, FRESH, WAITS } from "./reconnect.mjs";
 
@@ -39,6 +39,9 @@ const FIRST_QR_MS = 60_000;
 const NEXT_QR_MS = 20_000;
 /** Older messages that WhatsApp delivers late are not answered any more. */
 const LATEST_MS = 24 * 60 * 60 * 1000;
+
+/** WhatsApp allows 25 characters; the bound is for hostile clients. */
+const LONGEST_NAME = 100;
 
 /** WhatsApp's answers to a question about a group that is none, or none of ours. */
 const NO_MEMBER = new Set([401, 403, 404, 406]);
@@ -331,7 +334,7 @@ export class Session {
       ...where,
       ...read.text,
       messageId: key.id,
-      senderName: message.pushName ?? null,
+      senderName: message.pushName ? shortened(message.pushName, LONGEST_NAME) : null,
       sentAt: sent,
       groupSubject: group ? this.#subject(socket, where.conversation) : null,
     });
