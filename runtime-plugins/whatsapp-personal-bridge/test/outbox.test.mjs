@@ -38,6 +38,20 @@ test("two sends with one key at the same time are one message", async (t) => {
   assert.equal(line.sent.length, 1);
 });
 
+test("a key that comes with another chat is refused, but another id of the same chat is not", async (t) => {
+  const { outbox, store } = parts(t);
+  const line = carrier(outbox);
+  /** @type {import("../src/identity.mjs").Identity} */
+  const ben = { kind: "phone", user: "15557654321" };
+  const sending = outbox.send({ to: ANA, text: "for Ana", key: "k" });
+  await assert.rejects(outbox.send({ to: ben, text: "for Ben", key: "k" }), refused("bad_request"));
+  await sending;
+  await assert.rejects(outbox.send({ to: ben, text: "for Ben", key: "k" }), refused("bad_request"));
+  store.rememberAlias("123456789012345", ANA.user);
+  assert.deepEqual(await outbox.send({ to: { kind: "lid", user: "123456789012345" }, text: "for Ana", key: "k" }), { messageId: "M1", status: "already_sent" });
+  assert.equal(line.sent.length, 1);
+});
+
 test("without an acknowledgement a message is pending, and goes out again under its id", async (t) => {
   const { outbox, store } = parts(t, { ackMs: 20 });
   const line = carrier(outbox, "is silent");
