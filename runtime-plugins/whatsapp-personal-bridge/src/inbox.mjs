@@ -71,7 +71,7 @@ export class Inbox {
       }
       return;
     }
-    if (!this.#allowlist.allows(message.aliases)) {
+    if (!this.#allowlist.allows([...message.aliases, ...this.#aliases(message.conversation)])) {
       this.#store.countRefused(message.conversation);
       this.#emit("message_refused", { chat: shortReference(message.conversation), reason: "not_in_allowlist" });
       return;
