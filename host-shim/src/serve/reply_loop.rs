@@ -328,9 +328,7 @@ impl ReplyLoop {
             }
         }
         for unreadable in batch.unreadable {
-            (self.shared.tell)(ServeEvent::Unreadable {
-                reason: unreadable.reason,
-            });
+            self.shared.conditions.unreadable(unreadable);
         }
         if new.is_empty() {
             self.drained = self.serving.once && self.conversations.held().next().is_none();

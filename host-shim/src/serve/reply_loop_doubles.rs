@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::super::*;
 use crate::component::bindings::{
-    ChannelError, DeliveryStatus, ErrorKind, Receipt, StepOutcome, Verdict,
+    ChannelError, DeliveryStatus, ErrorKind, Receipt, StepOutcome, UnreadableMessage, Verdict,
 };
 use crate::component::call_error::{Call, CallSite};
 use crate::serve::reply::ReplyRequest;
@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) reply_error: Option<ErrorKind>,
     /// Hands everything out at every question, whatever is in flight.
     pub(super) forgetful: bool,
+    /// Cursors of messages that the guest cannot read; they come with every answer.
+    pub(super) unreadable: Vec<String>,
 }
 
 impl Bridge {
@@ -127,10 +129,18 @@ impl Steps for Bridge {
                         Batch {
                             id: state.batch_id.clone(),
                             messages,
-                            unreadable: Vec::new(),
+                            unreadable: state
+                                .unreadable
+                                .iter()
+                                .map(|cursor| UnreadableMessage {
+                                    cursor: Some(cursor.clone()),
+                                    reason: "chat not allowed".to_owned(),
+                                })
+                                .collect(),
                         }
                     };
-                    if !batch.messages.is_empty() || Instant::now() >= until {
+                    let empty = batch.messages.is_empty() && batch.unreadable.is_empty();
+                    if !empty || Instant::now() >= until {
                         return Ok(StepOutcome::Received(batch));
                     }
                     tokio::select! {

@@ -62,6 +62,20 @@ async fn a_bridge_that_hands_out_what_is_in_flight_gets_one_answer_and_no_hot_lo
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_that_cannot_be_read_is_said_once_and_blocks_nobody() {
+    let bridge = Bridge::with(&[]);
+    bridge.change(|state| state.unreadable.push("odd".to_owned()));
+    let story = Story::of(bridge, Engine::with_gates(&[]), |_| {});
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!((10..100).contains(&story.bridge.change(|state| state.questions)));
+    story.bridge.gets("ana", "a1");
+    story.bridge.until(|state| state.settled.len() == 1).await;
+    let told = |event: &ServeEvent| matches!(event, ServeEvent::Unreadable { .. });
+    assert_eq!(story.count(told), 1);
+    story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bridge_that_is_down_is_waited_for_and_that_is_said_once() {
     let bridge = Bridge::with(&[]);
     bridge.change(|state| state.receive_error = Some(ErrorKind::BridgeUnreachable));
