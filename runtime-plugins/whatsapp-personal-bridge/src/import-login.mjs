@@ -6,7 +6,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { decode, encode, isCreds } from "./auth-state.mjs";
+import { decode, encode, isCreds, isLinked } from "./auth-state.mjs";
 import { FatalError } from "./errors.mjs";
 
 /** Types of keys, a longer name before one that it begins with. */
@@ -61,7 +61,7 @@ function readCreds(file) {
     throw unreadable(file, "it is cut off or is no JSON");
   }
   if (!isCreds(creds)) throw unreadable(file, "keys are missing in it");
-  return creds.me?.id ? creds : null;
+  return isLinked(creds) ? creds : null;
 }
 
 /** @param {string} dir */

@@ -5,6 +5,7 @@ import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { listenToParent } from "../src/control.mjs";
 import { FatalError } from "../src/errors.mjs";
+import { DEFAULT_SETTINGS } from "../src/settings.mjs";
 
 /** @param {number} [firstLineMs] */
 function parent(firstLineMs) {
@@ -24,7 +25,7 @@ test("the start command carries the list, or leaves it open", async () => {
   ])) {
     const { input, control } = parent();
     input.write(`\n${JSON.stringify({ command: "start", settings })}\n`);
-    assert.deepEqual(await control.started, wanted);
+    assert.deepEqual(await control.started, { ...DEFAULT_SETTINGS, ...wanted });
     input.end();
   }
 });

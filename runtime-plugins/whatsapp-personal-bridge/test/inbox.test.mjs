@@ -19,7 +19,10 @@ const ids = (rows) => rows.map((row) => row.message_id);
 test("a message is told once it is stored, and leaves by its acknowledgement", async (t) => {
   const { inbox, events } = parts(t);
   inbox.accept(inbound("A1", "hello"));
-  assert.deepEqual(events, [{ event: "message_in", chat: "contact …4567", kind: "text", group: false }]);
+  assert.deepEqual(events, [
+    { event: "allowlist_match", chat: "contact …4567", entry: "*", allowed: true },
+    { event: "message_in", chat: "contact …4567", kind: "text", group: false },
+  ]);
   const [row] = await receive(inbox);
   assert.equal(row?.content.text, "hello");
   inbox.acknowledge(row?.cursor ?? "");
@@ -145,7 +148,7 @@ test("a chat outside the list leaves a count, and nothing of what it said", asyn
   assert.deepEqual(await receive(inbox), []);
   const { chats, messages } = store.refused();
   assert.deepEqual({ chats, messages }, { chats: 1, messages: 2 });
-  assert.deepEqual(events.map((each) => each.event), ["message_refused", "message_refused"]);
+  assert.deepEqual(events.map((each) => each.event), ["allowlist_match", "message_refused", "message_refused"]);
   assert.ok(!JSON.stringify(events).includes("secret"));
 });
 

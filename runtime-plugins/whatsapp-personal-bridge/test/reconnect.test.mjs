@@ -1,7 +1,8 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decide, FRESH, QR_ROUNDS, WAITS } from "../src/reconnect.mjs";
+import { decide, FRESH, QR_ROUNDS } from "../src/reconnect.mjs";
+import { TIMING } from "../src/timing.mjs";
 
 const MIDDLE = () => 0.5;
 const PAIRED = { paired: true, qrShown: false };
@@ -25,10 +26,10 @@ const TABLE = [
   ["a code that nobody knows", 599, PAIRED, "reconnecting", 500, false],
   ["a QR that nobody scanned", 408, UNPAIRED, "pairing", 0, false],
   ["no answer before a QR", 408, { paired: false, qrShown: false }, "reconnecting", 500, false],
-  ["the phone unlinked us", 401, PAIRED, "logged_out", WAITS.logoutMs, true],
-  ["a login of an older kind", 411, PAIRED, "logged_out", WAITS.logoutMs, true],
+  ["the phone unlinked us", 401, PAIRED, "logged_out", TIMING.loggedOutRetryMs, true],
+  ["a login of an older kind", 411, PAIRED, "logged_out", TIMING.loggedOutRetryMs, true],
   ["a pairing that was refused", 401, UNPAIRED, "reconnecting", 500, false],
-  ["another client took over", 440, PAIRED, "replaced", WAITS.takeoverMs, false],
+  ["another client took over", 440, PAIRED, "replaced", TIMING.replacedRetryMs, false],
   ["a blocked account", 403, PAIRED, "blocked", null, false],
   ["a version that is too old", 405, PAIRED, "outdated", null, false],
 ];

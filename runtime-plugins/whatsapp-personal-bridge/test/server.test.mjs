@@ -3,27 +3,37 @@ import assert from "node:assert/strict";
 import http from "node:http";
 import net from "node:net";
 import { test } from "node:test";
+import { Access } from "../src/access.mjs";
 import { FatalError } from "../src/errors.mjs";
 import { listen } from "../src/server.mjs";
 import { carrier, inbound, parts } from "./support/bridge.mjs";
 import { fixture } from "./support/fixtures.mjs";
 
+/** @type {import("../src/session.mjs").Status} */
 const STATUS = {
   state: /** @type {const} */ ("connected"),
   reason: null,
   identity: { jid: "15550001000@s.whatsapp.net", lid: null, name: "Olga", phone: "+15550001000" },
-  ignored: {},
+  ignored: { own: 2 },
+  undecryptable: 3,
   changedAt: 1,
+  lastFrameAt: 5,
+  connectedSince: 4,
+  reconnects: 6,
+  retryAt: null,
 };
+const SESSION = { status: () => STATUS, resume: () => undefined, logout: async () => ({ unlinked: true, setAside: true }) };
+const TOKEN = "0123456789abcdef".repeat(4);
 
 /**
  * @param {import("node:test").TestContext} t
  * @param {Parameters<typeof parts>[1]} [options]
+ * @param {{ token: string | null, bridgeAuth: "token" | "none" }} [access]
  */
-async function serving(t, options) {
-  const made = parts(t, options);
+async function serving(t, options, access = { token: null, bridgeAuth: "token" }) {
+  const made = { ...parts(t, options), access: new Access(access), warnings: () => [{ code: "open_bridge", message: "open" }] };
   const line = carrier(made.outbox);
-  const server = await listen({ port: 0, path: "/bridge" }, { ...made, version: "0.1.0", startedAt: 1, session: { status: () => STATUS } });
+  const server = await listen({ port: 0, path: "/bridge" }, { ...made, version: "0.1.0", startedAt: 1, session: SESSION });
   t.after(() => {
     made.inbox.close();
     return server.close(0);
@@ -230,7 +240,7 @@ test("a host that is called localhost is ours too", async (t) => {
 test("a port that is in use is named, with what to do", async (t) => {
   const { server, ...made } = await serving(t);
   await assert.rejects(
-    listen({ port: server.port, path: "/bridge" }, { ...made, version: "0", startedAt: 1, session: { status: () => STATUS } }),
+    listen({ port: server.port, path: "/bridge" }, { ...made, version: "0", startedAt: 1, session: SESSION }),
     (error) => error instanceof FatalError && error.code === "address_in_use" && error.exitCode === 4 && error.message.includes(String(server.port)) && error.hint !== "",
   );
 });
