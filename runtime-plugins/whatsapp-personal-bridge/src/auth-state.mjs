@@ -60,8 +60,7 @@ export function isLinked(creds) {
  */
 function withoutUnusedCode(creds) {
   if (isLinked(creds) || !creds.me) return creds;
-  const { me: _me, ...rest } = creds;
-  return { ...rest, pairingCode: undefined, registered: false };
+  return { ...creds, me: undefined, pairingCode: undefined, registered: false };
 }
 
 /**

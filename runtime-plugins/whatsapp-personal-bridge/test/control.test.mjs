@@ -64,3 +64,15 @@ test("commands that nobody knows are warned of", async () => {
   await once(input, "close");
   assert.deepEqual(warnings, ["unknown_command", "unknown_command", "unknown_command"]);
 });
+
+test("a resume is heard, and is no unknown command", async () => {
+  const { input, warnings, control } = parent();
+  input.write('{"command":"start"}\n');
+  await control.started;
+  let resumed = 0;
+  control.onResume(() => (resumed += 1));
+  input.write('{"command":"resume"}\n');
+  input.end();
+  await once(input, "close");
+  assert.deepEqual([resumed, warnings], [1, []]);
+});

@@ -78,3 +78,19 @@ test("a second take-over is not fought", () => {
 test("a restart that WhatsApp asks for is no failure", () => {
   assert.deepEqual(after(515, PAIRED, { failures: 3 }).history, { ...FRESH, failures: 3 });
 });
+
+test("no wait is longer than its ceiling or shorter than nothing, whatever chance says", () => {
+  let history = FRESH;
+  for (let failure = 0; failure < 200; failure += 1) {
+    const decision = decide({ code: 503, ...PAIRED }, history);
+    const ceiling = Math.min(TIMING.backoffMaxMs, TIMING.backoffFirstMs * 2 ** failure);
+    assert.ok(decision.delayMs !== null && decision.delayMs >= 0 && decision.delayMs <= ceiling, `${decision.delayMs} after ${failure} failures`);
+    history = decision.history;
+  }
+});
+
+test("a refusal says what it means and what to do", () => {
+  assert.match(after(405).message, /version.*@whiskeysockets\/baileys.*whatsapp_web_version/);
+  assert.match(after(403).message, /blocked.*phone.*bridge resume/);
+  assert.match(after(440, PAIRED, { takeovers: 1 }).message, /Another client.*bridge resume/);
+});
