@@ -2,10 +2,9 @@
 //! and who the account is at run time. Collects every issue; whether an operation can start is
 //! said by `report`.
 
-use serde_json::json;
-
 use crate::allowlist::Allowlist;
 use crate::boundary::Environment;
+use crate::bridge_settings;
 use crate::bridge_url;
 use crate::channel::{
     AUTH_DIR_ENV, Account, BRIDGE_URL_ENV, CHANNEL_ID, CONFIG_KEY, DEFAULT_ACCOUNT,
@@ -69,7 +68,8 @@ pub fn merge(name: &str, top: &Section, own: &Section, env: &impl Environment) -
     let auth_dir = Source::AUTH_DIR
         .resolve(top, own, env, &mut issues)
         .map(|(dir, _path)| dir);
-    let (allowed_chats, bridge_settings) = allowed_chats(top, own, &mut issues);
+    let (allowed_chats, told_chats) = allowed_chats(top, own, &mut issues);
+    let bridge_settings = bridge_settings::told(top, own, &told_chats, &mut issues);
     let identity = Identity::of(top, own, authority.as_deref(), &mut issues);
     Merged {
         account: Account {
@@ -223,7 +223,7 @@ fn allowed_chats(
     top: &Section,
     own: &Section,
     issues: &mut Vec<(Field, Issue)>,
-) -> (Vec<String>, String) {
+) -> (Vec<String>, Vec<String>) {
     let (written, section) = match (&own.allowed_chats, &top.allowed_chats) {
         (Some(list), _) => (list.clone(), own),
         (None, Some(list)) => (list.clone(), top),
@@ -252,7 +252,7 @@ fn allowed_chats(
         issues.push((Field::AnyChat, issue));
     }
     let told = if broken { Vec::new() } else { canonical };
-    (written, json!({ "allowed_chat_ids": told }).to_string())
+    (written, told)
 }
 
 fn bad_entry(path: &str, error: IdError) -> Issue {

@@ -59,6 +59,8 @@ pub enum Field {
     AllowedChats,
     /// That the list has at least one chat, which only a reply loop needs.
     AnyChat,
+    /// How the bridge works: a slip would change whom it answers, so both operations wait for it.
+    Bridge,
 }
 
 /// A value that stands in the block, or in the environment variable that the block names.
@@ -78,6 +80,10 @@ pub struct Section {
     pub bridge_url: Pair,
     pub auth_dir: Pair,
     pub allowed_chats: Option<Vec<String>>,
+    pub group_reply: Option<String>,
+    pub backlog_max_age: Option<String>,
+    pub bridge_auth: Option<String>,
+    pub whatsapp_web_version: Option<String>,
     pub issues: Vec<(Field, Issue)>,
 }
 
@@ -163,6 +169,10 @@ impl Section {
         let bridge_url = reader.pair("bridge_url", Field::BridgeUrl, BRIDGE_URL_ENV);
         let auth_dir = reader.pair("auth_dir", Field::AuthDir, AUTH_DIR_ENV);
         let allowed_chats = reader.texts("allowed_chat_ids");
+        let group_reply = reader.text("group_reply", Field::Bridge);
+        let backlog_max_age = reader.text("backlog_max_age", Field::Bridge);
+        let bridge_auth = reader.text("bridge_auth", Field::Bridge);
+        let whatsapp_web_version = reader.text("whatsapp_web_version", Field::Bridge);
         let issues = reader.issues;
         Self {
             path,
@@ -171,6 +181,10 @@ impl Section {
             bridge_url,
             auth_dir,
             allowed_chats,
+            group_reply,
+            backlog_max_age,
+            bridge_auth,
+            whatsapp_web_version,
             issues,
         }
     }

@@ -97,7 +97,7 @@ pub fn from_transport(operation: &str, error: TransportError) -> ChannelError {
         TransportError::Broken(why) => (
             ErrorKind::BridgeUnreachable,
             "bridge_connection_broken",
-            format!("the connection broke ({why})"),
+            format!("speaking with it failed ({why})"),
             START_BRIDGE,
         ),
         TransportError::Refused(why) => (

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod allowlist;
 pub mod boundary;
+mod bridge_settings;
 pub mod bridge_url;
 pub mod channel;
 pub mod component;

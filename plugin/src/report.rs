@@ -292,7 +292,11 @@ const fn stops(field: Field, operation: Operation) -> bool {
         (Operation::Serve, _) => true,
         (
             Operation::Send,
-            Field::Account | Field::Enabled | Field::BridgeUrl | Field::AllowedChats,
+            Field::Account
+            | Field::Enabled
+            | Field::BridgeUrl
+            | Field::AllowedChats
+            | Field::Bridge,
         ) => true,
         (Operation::Send, Field::AuthDir | Field::AnyChat) => false,
     }

@@ -24,6 +24,7 @@ fn every_documented_code_stands_in_the_source() {
     let source = [
         include_str!("../../src/account.rs"),
         include_str!("../../src/allowlist.rs"),
+        include_str!("../../src/bridge_settings.rs"),
         include_str!("../../src/bridge_url.rs"),
         include_str!("../../src/config.rs"),
         include_str!("../../src/envelope.rs"),

@@ -8,9 +8,11 @@ import { parseChat, toJid } from "./identity.mjs";
 
 /**
  * @typedef {{
+ *   match: (aliases: import("./identity.mjs").Identity[]) => string | null,
  *   allows: (aliases: import("./identity.mjs").Identity[]) => boolean,
  *   bad: number[],
- * }} Allowlist `bad` holds the positions of unreadable entries
+ * }} Allowlist `match`: the entry that lets a chat through, as it was written; `bad`: the
+ * positions of unreadable entries
  */
 
 /**
@@ -19,8 +21,8 @@ import { parseChat, toJid } from "./identity.mjs";
  */
 export function readAllowlist(entries) {
   let everybody = false;
-  /** @type {Set<string>} */
-  const chats = new Set();
+  /** @type {Map<string, string>} entries by the chat that they mean */
+  const chats = new Map();
   /** @type {number[]} */
   const bad = [];
   entries.forEach((entry, index) => {
@@ -29,13 +31,19 @@ export function readAllowlist(entries) {
       return;
     }
     try {
-      chats.add(toJid(parseChat(entry)));
+      chats.set(toJid(parseChat(entry)), entry.trim());
     } catch {
       bad.push(index);
     }
   });
-  return {
-    bad,
-    allows: (aliases) => bad.length === 0 && (everybody || aliases.some((alias) => chats.has(toJid(alias)))),
+  /** @type {Allowlist["match"]} */
+  const match = (aliases) => {
+    if (bad.length > 0) return null;
+    for (const alias of aliases) {
+      const entry = chats.get(toJid(alias));
+      if (entry !== undefined) return entry;
+    }
+    return everybody ? "*" : null;
   };
+  return { bad, match, allows: (aliases) => match(aliases) !== null };
 }

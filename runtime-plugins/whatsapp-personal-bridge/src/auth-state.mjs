@@ -22,7 +22,7 @@ import { BufferJSON, initAuthCreds, proto } from "@whiskeysockets/baileys";
  */
 export function loadAuth(store, die) {
   const login = store.currentLogin();
-  const creds = login ? decodeCreds(login.creds, store) : initAuthCreds();
+  const creds = login ? withoutUnusedCode(decodeCreds(login.creds, store)) : initAuthCreds();
   const id = login ? login.id : store.addLogin(encode(creds));
   return {
     save: () => guarded(die, () => store.saveCreds(id, encode(creds))),
@@ -43,6 +43,24 @@ export function loadAuth(store, die) {
       },
     },
   };
+}
+
+/**
+ * Baileys names us as soon as it asks for a pairing code, so a name alone is no login.
+ * @param {Creds} creds
+ */
+export function isLinked(creds) {
+  return Boolean(creds.me?.id) && (Boolean(creds.account) || !creds.pairingCode);
+}
+
+/**
+ * Left in place, the name would make Baileys log in with a login that does not exist.
+ * @param {Creds} creds
+ * @returns {Creds}
+ */
+function withoutUnusedCode(creds) {
+  if (isLinked(creds) || !creds.me) return creds;
+  return { ...creds, me: undefined, pairingCode: undefined, registered: false };
 }
 
 /**

@@ -6,10 +6,15 @@
 
 import readline from "node:readline";
 import { FatalError } from "./errors.mjs";
+import { readSettings } from "./settings.mjs";
 
 /**
- * @typedef {{ allowedChatIds?: string[] }} Settings
- * @typedef {{ started: Promise<Settings | null>, onStop: (listener: () => void) => void }} Control
+ * @typedef {import("./settings.mjs").Settings} Settings
+ * @typedef {{
+ *   started: Promise<Settings | null>,
+ *   onStop: (listener: () => void) => void,
+ *   onResume: (listener: () => void) => void,
+ * }} Control
  * `started`: null when the parent ended before it said anything
  */
 
@@ -24,6 +29,8 @@ const FIRST_LINE_MS = 10_000;
 export function listenToParent(input, warn, firstLineMs = FIRST_LINE_MS) {
   /** @type {(() => void) | null} */
   let stop = null;
+  /** @type {(() => void) | null} */
+  let resume = null;
   let stopped = false;
   const askedToStop = () => {
     stopped = true;
@@ -47,7 +54,9 @@ export function listenToParent(input, warn, firstLineMs = FIRST_LINE_MS) {
         }
         return;
       }
-      if (commandOf(line)?.command === "stop") askedToStop();
+      const command = commandOf(line)?.command;
+      if (command === "stop") askedToStop();
+      else if (command === "resume") resume?.();
       else warn("unknown_command", "standard input held a command that the bridge does not know");
     });
     lines.on("close", () => {
@@ -62,6 +71,9 @@ export function listenToParent(input, warn, firstLineMs = FIRST_LINE_MS) {
       stop = listener;
       if (stopped) listener();
     },
+    onResume: (listener) => {
+      resume = listener;
+    },
   };
 }
 
@@ -73,12 +85,7 @@ function readFirst(line) {
   const command = commandOf(line);
   if (command?.command === "stop") return null;
   if (command?.command !== "start") throw startError("the first line on standard input is no start command");
-  const list = /** @type {any} */ (command.settings)?.allowed_chat_ids;
-  if (list === undefined || list === null) return {};
-  if (!Array.isArray(list) || list.some((entry) => typeof entry !== "string")) {
-    throw startError("settings.allowed_chat_ids of the start command is no list of texts");
-  }
-  return { allowedChatIds: list };
+  return readSettings(command);
 }
 
 /**

@@ -37,6 +37,8 @@ export const FATAL_CODES = Object.freeze({
   usage: 2,
   web_url_refused: 2,
   start_command: 2,
+  bad_settings: 2,
+  test_timing_refused: 2,
   auth_dir_unusable: 3,
   auth_dir_not_private: 3,
   store_locked: 3,

@@ -14,6 +14,12 @@ import { writeNow } from "./silence.mjs";
 
 const STDOUT = 1;
 
+/** @type {Readonly<Record<string, string>>} */
+const REFUSALS = Object.freeze({
+  not_in_allowlist: "the chat is not in allowed_chat_ids",
+  only_lid_known: "only its LID is known, not its number, and allowed_chat_ids does not hold that LID",
+});
+
 /**
  * @param {"ndjson" | "human"} mode
  * @param {(text: string) => void} [write]
@@ -43,8 +49,16 @@ function sentence(event, fields) {
       return `Linked to ${fields.phone}${fields.name ? ` (${fields.name})` : ""}. Ctrl-C stops the bridge; the login stays.\n`;
     case "message_in":
       return `A message came in (${fields.chat}).\n`;
+    case "pairing_code":
+      return `\nPairing code: ${fields.code}\nOn the phone: WhatsApp, Linked devices, Link a device, Link with phone number instead.\n\n`;
     case "message_refused":
-      return `A message was refused (${fields.chat}): the chat is not in allowed_chat_ids.\n`;
+      return `A message was refused (${fields.chat}): ${REFUSALS[String(fields.reason)] ?? fields.reason}.\n`;
+    case "message_left":
+      return `A group message was left alone (${fields.chat}): it neither mentions nor quotes this account, or group_reply says never.\n`;
+    case "message_unreadable":
+      return `A message could not be decrypted (${fields.chat}); its sender was asked to send it again.\n`;
+    case "allowlist_match":
+      return fields.allowed ? `${fields.chat} may write: allowed_chat_ids has ${fields.entry}.\n` : `${fields.chat} may not write: allowed_chat_ids would need ${fields.entry}.\n`;
     case "message_out":
       return `A message went out (${fields.chat}, ${fields.status}).\n`;
     case "imported":

@@ -198,6 +198,28 @@ export function shortReference(jid) {
 }
 
 /**
+ * @param {string} number with or without a leading `+`
+ * @returns {string} a number that its owner recognises and nobody else can call
+ */
+export function shortPhone(number) {
+  const digits = number.replace(/^\+/, "");
+  return `+${digits.slice(0, 4)}…${digits.slice(-4)}`;
+}
+
+/**
+ * @param {string} entry of an allowlist
+ * @returns {string} the same for logs: no phone number is whole in it
+ */
+export function shortEntry(entry) {
+  if (entry === "*") return entry;
+  const { kind, user } = parseChat(entry);
+  if (kind === "phone") return entry.includes("@") ? `${shortPhone(user)}@s.whatsapp.net` : shortPhone(user);
+  // The id of an old group begins with the number of whoever made it.
+  const [owner = "", made] = user.split("-");
+  return kind === "group" && made !== undefined ? `${shortPhone(owner)}-${made}@g.us` : entry;
+}
+
+/**
  * The two ids of one person, in the order in which we prefer them: the number is what operators
  * write, the LID is what WhatsApp falls back on.
  * @param {string | null | undefined} jid

@@ -6,7 +6,7 @@
 
 import fs from "node:fs";
 import path from "node:path";
-import { decode, encode, isCreds } from "./auth-state.mjs";
+import { decode, encode, isCreds, isLinked } from "./auth-state.mjs";
 import { FatalError } from "./errors.mjs";
 
 /** Types of keys, a longer name before one that it begins with. */
@@ -32,7 +32,7 @@ const TYPES = Object.freeze([
  */
 export function importLogin(store, dirs) {
   // One that was never linked is worth nothing; one that was, even set aside, is newer than the files.
-  if (store.logins().some(isLinked)) return null;
+  if (store.logins().some(wasLinked)) return null;
   for (const dir of dirs) {
     const creds = readCreds(path.join(dir, "creds.json"));
     if (creds === null) continue;
@@ -44,10 +44,10 @@ export function importLogin(store, dirs) {
 }
 
 /** @param {string} creds as the store keeps them; what cannot be read is for the bridge's own start to refuse */
-function isLinked(creds) {
+function wasLinked(creds) {
   try {
     const read = decode(creds);
-    return !isCreds(read) || Boolean(read.me?.id);
+    return !isCreds(read) || isLinked(read);
   } catch {
     return true;
   }
@@ -72,7 +72,7 @@ function readCreds(file) {
     throw unreadable(file, "it is cut off or is no JSON");
   }
   if (!isCreds(creds)) throw unreadable(file, "keys are missing in it");
-  return creds.me?.id ? creds : null;
+  return isLinked(creds) ? creds : null;
 }
 
 /** @param {string} dir */

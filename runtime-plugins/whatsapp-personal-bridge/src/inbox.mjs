@@ -7,14 +7,16 @@
 import { EventEmitter } from "node:events";
 import { randomBytes } from "node:crypto";
 import { readAllowlist } from "./allowlist.mjs";
-import { fromJid, shortReference, toJid } from "./identity.mjs";
+import { fromJid, shortEntry, shortReference, toJid } from "./identity.mjs";
 
 /**
  * @typedef {import("./identity.mjs").Identity} Identity
  * @typedef {{
- *   conversation: string, aliases: Identity[], sender: string, messageId: string, group: boolean,
- *   kind: string, text: string, senderName: string | null, sentAt: number, groupSubject: string | null,
- * }} Inbound
+ *   conversation: string, aliases: Identity[], sender: string, senders: string[], messageId: string,
+ *   group: boolean, addressed: boolean, kind: string, text: string, senderName: string | null,
+ *   sentAt: number, groupSubject: string | null,
+ * }} Inbound `conversation`: the chat's preferred id; which one it keeps is decided when it is
+ * stored. `addressed`: a group message that mentions or quotes us
  * @typedef {{ kind: string, text: string, group: boolean, senderName: string | null, sentAt: number, groupSubject: string | null }} Body
  * @typedef {import("./store.mjs").InboxRow & { content: Body, aliases: string[] }} Handed
  * @typedef {{ waitMs: number, max: number, inFlight: string[], allowed: string[] | null, signal?: AbortSignal }} Wanted
@@ -25,6 +27,8 @@ export const UNDECIDED_LIMIT = 1_000;
 /** Text of one answer; the host's limit for a body is 1 MiB. */
 const BATCH_CHARACTERS = 200_000;
 const LAST_ALLOWLIST = "allowed_chat_ids";
+/** Chats whose place on the list has been told in this run; after that many they are told again. */
+const TOLD_LIMIT = 10_000;
 /** Pause before a message that was given back is handed out again, when the caller names none. */
 const POSTPONED_MS = 2_000;
 
@@ -36,17 +40,23 @@ export class Inbox {
   #fixed = false;
   #closed = false;
   /** @type {Inbound[]} */ #undecided = [];
+  /** @type {import("./people.mjs").People} */ #people;
+  /** @type {import("./settings.mjs").GroupReply} */ #groupReply;
+  /** @type {Set<string>} */ #told = new Set();
   dropped = 0;
+  /** Group messages that were not for us. */
+  notAddressed = 0;
 
   /**
-   * @param {import("./store.mjs").Store} store
-   * @param {import("./events.mjs").Emit} emit
-   * @param {string[] | undefined} startList counts for this whole run; without one, the last list
-   * that a request named counts
+   * @param {{ store: import("./store.mjs").Store, people: import("./people.mjs").People, emit: import("./events.mjs").Emit }} parts
+   * @param {Pick<import("./settings.mjs").Settings, "allowedChatIds" | "groupReply">} settings a list
+   * counts for this whole run; without one, the last list that a request named counts
    */
-  constructor(store, emit, startList) {
+  constructor({ store, people, emit }, { allowedChatIds: startList, groupReply }) {
     this.#store = store;
+    this.#people = people;
     this.#emit = emit;
+    this.#groupReply = groupReply;
     const last = store.setting(LAST_ALLOWLIST);
     if (startList) this.#fixed = true;
     const list = startList ?? (last === null ? null : /** @type {string[]} */ (JSON.parse(last)));
@@ -71,16 +81,20 @@ export class Inbox {
       }
       return;
     }
-    if (!this.#allowlist.allows([...message.aliases, ...this.#aliases(message.conversation)])) {
-      this.#store.countRefused(message.conversation);
-      this.#emit("message_refused", { chat: shortReference(message.conversation), reason: "not_in_allowlist" });
+    const entry = this.#allowlist.match([...message.aliases, ...this.#aliases(message.conversation)]);
+    this.#tell(message, entry);
+    if (entry === null) return this.#refuse(message);
+    if (message.group && !this.#wanted(message)) {
+      this.notAddressed += 1;
+      this.#emit("message_left", { chat: shortReference(message.conversation), reason: "not_addressed" });
       return;
     }
-    const { conversation, sender, messageId, kind, text, group, senderName, sentAt, groupSubject } = message;
+    const { sender, senders, messageId, kind, text, group, senderName, sentAt, groupSubject } = message;
+    const conversation = this.#store.conversationOf(message.aliases.map(toJid));
     /** @type {Body} */
     const body = { kind, text, group, senderName, sentAt, groupSubject };
     const cursor = randomBytes(12).toString("base64url");
-    if (!this.#store.addInbound({ cursor, conversation, sender, messageId, body: JSON.stringify(body) })) return;
+    if (!this.#store.addInbound({ cursor, conversation, sender, senders, messageId, body: JSON.stringify(body) })) return;
     this.#emit("message_in", { chat: shortReference(conversation), kind, group });
     this.#changes.emit("change");
   }
@@ -146,6 +160,33 @@ export class Inbox {
     this.#changes.emit("change");
   }
 
+  /** @param {Inbound} message */
+  #wanted({ addressed }) {
+    return this.#groupReply === "always" || (this.#groupReply === "mention" && addressed);
+  }
+
+  /** @param {Inbound} message */
+  #refuse({ conversation, aliases }) {
+    this.#store.countRefused(conversation);
+    // A number on the list may well be this very person: only nobody has told us so.
+    const reason = aliases.every(({ kind }) => kind === "lid") ? "only_lid_known" : "not_in_allowlist";
+    this.#emit("message_refused", { chat: shortReference(conversation), reason });
+  }
+
+  /**
+   * Says once a run which entry lets a chat in, or which one would.
+   * @param {Inbound} message
+   * @param {string | null} entry
+   */
+  #tell({ conversation, aliases }, entry) {
+    if (this.#told.has(conversation)) return;
+    if (this.#told.size >= TOLD_LIMIT) this.#told.clear();
+    this.#told.add(conversation);
+    const [preferred] = aliases;
+    const wouldBe = preferred?.kind === "phone" ? `+${preferred.user}` : conversation;
+    this.#emit("allowlist_match", { chat: shortReference(conversation), entry: shortEntry(entry ?? wouldBe), allowed: entry !== null });
+  }
+
   /** @param {string[]} list */
   #decide(list) {
     this.#allowlist = readAllowlist(list);
@@ -155,6 +196,7 @@ export class Inbox {
         message: `allowed_chat_ids has entries that cannot be read (positions ${this.#allowlist.bad.join(", ")}), so no chat is let through`,
       });
     }
+    this.#told.clear();
     for (const message of this.#undecided.splice(0)) this.accept(message);
     this.#changes.emit("change");
   }
@@ -179,16 +221,14 @@ export class Inbox {
     return handed;
   }
 
-  /** @param {string} jid */
+  /**
+   * The id that the conversation keeps comes first, whatever else is known by now.
+   * @param {string} jid
+   */
   #aliases(jid) {
     const identity = fromJid(jid);
     if (!identity) return [];
-    /** @type {Identity[]} */
-    const others = [];
-    if (identity.kind === "phone") for (const user of this.#store.lidsOf(identity.user)) others.push({ kind: "lid", user });
-    const phone = identity.kind === "lid" ? this.#store.phoneOf(identity.user) : null;
-    if (phone !== null) others.push({ kind: "phone", user: phone });
-    return [identity, ...others];
+    return [identity, ...this.#people.known(identity).filter(({ kind }) => kind !== identity.kind)];
   }
 
   /**
@@ -211,16 +251,4 @@ export class Inbox {
       signal?.addEventListener("abort", done);
     });
   }
-}
-
-/**
- * Where a message belongs, from the two ids that WhatsApp gives a chat and its sender.
- * @param {Identity[]} chat the chat's ids, the preferred one first
- * @param {Identity[]} author the sender's ids; in a direct chat the same
- */
-export function place(chat, author) {
-  const [first] = chat;
-  const [sender] = author;
-  if (!first || !sender) return null;
-  return { conversation: toJid(first), sender: toJid(sender), group: first.kind === "group", aliases: chat };
 }

@@ -7,16 +7,17 @@
 import { readAllowlist } from "./allowlist.mjs";
 import * as contract from "./contract.mjs";
 import { RequestError } from "./errors.mjs";
-import { fromJid } from "./identity.mjs";
 
 /**
  * @typedef {{
  *   version: string,
  *   startedAt: number,
  *   store: import("./store.mjs").Store,
+ *   people: import("./people.mjs").People,
  *   inbox: import("./inbox.mjs").Inbox,
  *   outbox: import("./outbox.mjs").Outbox,
- *   session: { status: () => import("./session.mjs").Status },
+ *   session: Pick<import("./session.mjs").Session, "status" | "resume" | "logout">,
+ *   warnings: () => { code: string, message: string }[],
  * }} Parts
  * @typedef {(parts: Parts, payload: Record<string, unknown>, signal: AbortSignal) => unknown} Operation
  */
@@ -61,27 +62,15 @@ export async function perform(parts, request, signal) {
  * @param {Parts} parts
  * @param {Record<string, unknown>} payload
  */
-async function sendMessage({ outbox, store }, payload) {
+async function sendMessage({ outbox, people }, payload) {
   const account = contract.requireAccount(payload);
   const message = contract.readSend(payload, account);
   // Without a list only receiving is closed: whoever names a target means it.
-  if (account.allowed?.length && !readAllowlist(account.allowed).allows(aliasesOf(message.to, store))) {
+  if (account.allowed?.length && !readAllowlist(account.allowed).allows(people.known(message.to))) {
     throw new RequestError("chat_not_allowed", "The target is not in allowed_chat_ids, so nothing was sent. Add it there to write to it");
   }
   const { messageId, status: sent } = await outbox.send(message);
   return { ok: true, message_id: messageId, status: sent };
-}
-
-/**
- * @param {import("./identity.mjs").Identity} identity
- * @param {import("./store.mjs").Store} store
- */
-function aliasesOf(identity, store) {
-  if (identity.kind === "group") return [identity];
-  const phone = identity.kind === "phone" ? identity.user : store.phoneOf(identity.user);
-  const lids = phone === null ? [] : store.lidsOf(phone).map((lid) => fromJid(`${lid}@lid`));
-  const number = phone === null ? null : fromJid(`${phone}@s.whatsapp.net`);
-  return [identity, number, ...lids].filter((each) => each !== null);
 }
 
 /**
@@ -114,6 +103,7 @@ function status({ version, startedAt, store, inbox, session }) {
     inbox: { waiting: inboxDepth.waiting, out: inboxDepth.out, undecided: inbox.undecided, dropped: inbox.dropped },
     outbox: { pending: outboxDepth.pending, failed: outboxDepth.failed },
     refused: { chats: refused.chats, messages: refused.messages },
+    not_addressed: inbox.notAddressed,
     ignored,
     dead_letters: 0,
     last_event_at: { state: changedAt, inbound: inboxDepth.last_stored_at, outbound: outboxDepth.last_sent_at, refused: refused.last_at },

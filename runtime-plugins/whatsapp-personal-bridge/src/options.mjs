@@ -8,6 +8,7 @@ import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { FatalError } from "./errors.mjs";
+import { IdentityError, parseContact } from "./identity.mjs";
 
 /**
  * @typedef {{
@@ -18,13 +19,17 @@ import { FatalError } from "./errors.mjs";
  *   events: "ndjson" | "human",
  *   control: boolean,
  *   webUrl: string | null,
+ *   timingFile: string | null,
+ *   pairing: { phone: string, customCode: string | null } | null,
  * }} Options
- * `importDirs`: where an older bridge may have left a login, beside the auth dir itself.
+ * `importDirs`: where an older bridge may have left a login, beside the auth dir itself;
+ * `pairing`: ask for a code for this number (digits) besides showing the QR.
  * @typedef {{ show: "help" | "version" } | { options: Options }} CommandLine
  */
 
 export const HOST = "127.0.0.1";
 const DEFAULT_PORT = "39731";
+const PHONE_HINT = "give the number that owns the account, country code first and without 00 or a leading 0, for example +15551234567";
 const DEFAULT_AUTH_DIR = "~/.loong/whatsapp-personal/default";
 
 export const HELP = `Usage: node bridge.mjs [flags]
@@ -36,9 +41,10 @@ Holds one WhatsApp Web session and serves it to a local Loong host.
   --path <path>                   path of the HTTP endpoint (default /bridge)
   --auth-dir <dir>                where the login and the messages are kept
                                   (default ${DEFAULT_AUTH_DIR})
-  --pairing-code <phone>          not available yet
-  --pairing-code-phone <phone>    not available yet
-  --custom-pairing-code <code>    not available yet
+  --pairing-code <phone>          show a pairing code too, a few seconds after the first QR;
+                                  the number with its country code, such as +15551234567
+  --pairing-code-phone <phone>    the same
+  --custom-pairing-code <code>    ask for this code: 8 characters, A to Z and 0 to 9
   --events ndjson                 one JSON event per line on standard output
   --control stdin                 one JSON command per line on standard input
   --help, --version
@@ -56,7 +62,7 @@ export function readCommandLine(args, env, place = { cwd: process.cwd(), home: o
   if (values.help) return { show: "help" };
   if (values.version) return { show: "version" };
   requireLoopback(values.host);
-  refusePairingCode(values);
+  const pairing = readPairing(values);
   const written = values["auth-dir"];
   return {
     options: {
@@ -67,6 +73,8 @@ export function readCommandLine(args, env, place = { cwd: process.cwd(), home: o
       events: one(values.events, "--events", "ndjson") ? "ndjson" : "human",
       control: one(values.control, "--control", "stdin"),
       webUrl: readWebUrl(env.LOONG_WHATSAPP_WEB_URL),
+      timingFile: env.LOONG_TEST_TIMING || null,
+      pairing,
     },
   };
 }
@@ -122,26 +130,36 @@ function readPath(text) {
 }
 
 /**
- * Pairing codes are checked already, so that the flags mean the same once they work.
  * @param {{ "pairing-code"?: string, "pairing-code-phone"?: string, "custom-pairing-code"?: string }} values
+ * @returns {Options["pairing"]}
  */
-function refusePairingCode(values) {
-  const phone = values["pairing-code-phone"] ?? values["pairing-code"];
-  const code = values["custom-pairing-code"];
-  if (phone === undefined && code === undefined) return;
-  if (phone === undefined) {
+function readPairing(values) {
+  const customCode = values["custom-pairing-code"] ?? null;
+  const written = values["pairing-code-phone"] ?? values["pairing-code"];
+  if (written === undefined) {
+    if (customCode === null) return null;
     throw usage("--custom-pairing-code needs a phone number", "add --pairing-code <phone>");
   }
-  if (!/^[1-9][0-9]{6,14}$/.test(phone.trim().replace(/^\+/, "").replace(/[ .()-]/g, ""))) {
-    throw usage(
-      "the phone number of --pairing-code cannot be read",
-      "give 7 to 15 digits with the country code first, for example +15551234567",
-    );
+  const phone = readPhone(written);
+  if (customCode !== null && !/^[A-Z0-9]{8}$/.test(customCode)) {
+    throw usage("--custom-pairing-code is not made of 8 characters A to Z and 0 to 9", "give exactly 8, capital letters and digits, for example ABCD1234");
   }
-  if (code !== undefined && !/^[A-Za-z0-9]{8}$/.test(code)) {
-    throw usage("--custom-pairing-code is not made of 8 letters and digits", "give exactly 8, for example ABCD1234");
+  return { phone, customCode };
+}
+
+/**
+ * @param {string} written
+ * @returns {string} digits, country code first
+ */
+function readPhone(written) {
+  try {
+    const { kind, user } = parseContact(written);
+    if (kind === "phone" && !written.includes("@")) return user;
+    throw usage("the phone number of --pairing-code is a JID", PHONE_HINT);
+  } catch (error) {
+    if (!(error instanceof IdentityError)) throw error;
+    throw usage(`the phone number of --pairing-code cannot be used: ${error.message}`, PHONE_HINT);
   }
-  throw usage("pairing codes are not available yet", "leave the pairing flags out and scan the QR code");
 }
 
 /**

@@ -4,25 +4,30 @@
  * Opening and closing sockets, and setting credentials aside, is done by the session.
  */
 
+import { TIMING } from "./timing.mjs";
+
 /**
  * @typedef {"starting" | "pairing" | "pairing_expired" | "connecting" | "connected" | "reconnecting"
  *   | "logged_out" | "replaced" | "blocked" | "outdated"} State
  * @typedef {{ failures: number, rounds: number, takeovers: number }} History
  * `failures`: ends in a row without a settled connection; `rounds`: QR rounds without a scan;
- * `takeovers`: times another client took the login over.
+ * `takeovers`: times another client took the login over, lately.
  * @typedef {{ code: number | undefined, paired: boolean, qrShown: boolean }} Ending
  * @typedef {{
  *   state: State, reason: string, message: string,
  *   delayMs: number | null, newLogin: boolean, history: History,
  * }} Decision `delayMs` null: rest until somebody resumes; `newLogin`: set the old one aside first
- * @typedef {{ backoffMs: number, backoffMaxMs: number, takeoverMs: number, logoutMs: number }} Waits
+ * @typedef {Pick<import("./timing.mjs").Timing, "backoffFirstMs" | "backoffMaxMs" | "replacedRetryMs" | "loggedOutRetryMs">} Waits
  */
 
-/** @type {Readonly<Waits>} */
-export const WAITS = Object.freeze({ backoffMs: 1_000, backoffMaxMs: 60_000, takeoverMs: 300_000, logoutMs: 2_000 });
 /** @type {Readonly<History>} */
 export const FRESH = Object.freeze({ failures: 0, rounds: 0, takeovers: 0 });
 export const QR_ROUNDS = 3;
+
+const BLOCKED =
+  "WhatsApp refuses this account (403): it is blocked, or blocked for a time. The phone says why and for how long. Nothing is tried until `loong whatsapp-personal bridge resume`.";
+const OUTDATED =
+  "WhatsApp refuses this version of the client (405). Update the package @whiskeysockets/baileys in the bridge's folder, or set whatsapp_web_version, then start the bridge again.";
 
 /**
  * @param {Ending} ending
@@ -31,7 +36,7 @@ export const QR_ROUNDS = 3;
  * @param {Waits} [waits]
  * @returns {Decision}
  */
-export function decide(ending, history, random = Math.random, waits = WAITS) {
+export function decide(ending, history, random = Math.random, waits = TIMING) {
   const { code, paired } = ending;
   switch (code) {
     case 515:
@@ -42,19 +47,16 @@ export function decide(ending, history, random = Math.random, waits = WAITS) {
     case 411:
       if (!paired) return backOff(ending, history, random, waits);
       return {
-        ...go("logged_out", "logged_out", "WhatsApp ended the login. The old one is set aside; pair again.", waits.logoutMs),
+        ...go("logged_out", "logged_out", "WhatsApp ended the login: the phone unlinked this device. The old one is set aside; pair again.", waits.loggedOutRetryMs),
         newLogin: true,
         history: FRESH,
       };
     case 440:
       return takenOver(history, waits);
     case 403:
-      return { ...rest("blocked", "blocked", "WhatsApp has blocked this account. See the phone for what it says."), history };
+      return { ...rest("blocked", "blocked", BLOCKED), history };
     case 405:
-      return {
-        ...rest("outdated", "outdated", "WhatsApp refuses this version. Update @whiskeysockets/baileys, then start again."),
-        history,
-      };
+      return { ...rest("outdated", "outdated", OUTDATED), history };
     default:
       return backOff(ending, history, random, waits);
   }
@@ -68,7 +70,7 @@ export function decide(ending, history, random = Math.random, waits = WAITS) {
  * @returns {Decision}
  */
 function backOff({ code }, history, random, waits) {
-  const ceiling = Math.min(waits.backoffMaxMs, waits.backoffMs * 2 ** Math.min(history.failures, 30));
+  const ceiling = Math.min(waits.backoffMaxMs, waits.backoffFirstMs * 2 ** Math.min(history.failures, 30));
   // Full jitter: many bridges that lost one server must not come back together.
   const delayMs = Math.round(ceiling * random());
   const reason = code === undefined ? "connection_lost" : `code_${code}`;
@@ -88,7 +90,7 @@ function qrUsedUp(history) {
     return { ...go("pairing", "qr_used_up", "Nobody scanned the code. A new one follows."), history: { ...history, rounds } };
   }
   return {
-    ...rest("pairing_expired", "qr_not_scanned", "Nobody scanned the code. Press Enter, or start the bridge again, for a new one."),
+    ...rest("pairing_expired", "qr_not_scanned", "Nobody scanned the code. For a new one press Enter here, or run `loong whatsapp-personal bridge resume`."),
     history: { ...history, rounds: 0 },
   };
 }
@@ -101,8 +103,8 @@ function qrUsedUp(history) {
 function takenOver(history, waits) {
   const next = { ...history, takeovers: history.takeovers + 1 };
   const message = "Another client uses this login.";
-  if (history.takeovers === 0) return { ...go("replaced", "replaced", message, waits.takeoverMs), history: next };
-  return { ...rest("replaced", "replaced_again", `${message} Stop it, then start the bridge again.`), history: next };
+  if (history.takeovers === 0) return { ...go("replaced", "replaced", message, waits.replacedRetryMs), history: next };
+  return { ...rest("replaced", "replaced_again", `${message} Stop it, then run \`loong whatsapp-personal bridge resume\`.`), history: next };
 }
 
 /**

@@ -8,6 +8,7 @@ import fs from "node:fs";
 import os from "node:os";
 import readline from "node:readline";
 import { fileURLToPath } from "node:url";
+import { Access } from "./access.mjs";
 import { lockAuthDir, prepareAuthDir } from "./auth-dir.mjs";
 import { listenToParent } from "./control.mjs";
 import { FatalError, safeName } from "./errors.mjs";
@@ -15,9 +16,13 @@ import { createEmitter } from "./events.mjs";
 import { Inbox } from "./inbox.mjs";
 import { HELP, readCommandLine } from "./options.mjs";
 import { Outbox } from "./outbox.mjs";
+import { People } from "./people.mjs";
 import { listen } from "./server.mjs";
+import { DEFAULT_SETTINGS } from "./settings.mjs";
 import { catchUncaught, silence, writeNow } from "./silence.mjs";
 import { openStore } from "./store.mjs";
+import { readTiming } from "./timing.mjs";
+import { keepWarnings } from "./warnings.mjs";
 
 /** @typedef {import("./events.mjs").Emit} Emit */
 
@@ -43,8 +48,9 @@ export async function run(args) {
       writeNow(STDOUT, line.show === "help" ? HELP : `${version}\n`);
       process.exit(0);
     }
-    emit = createEmitter(line.options.events);
-    await live(line.options, version, emit, die);
+    const kept = keepWarnings(createEmitter(line.options.events));
+    emit = kept.emit;
+    await live(line.options, version, kept, die);
   } catch (error) {
     die(error);
   }
@@ -53,10 +59,10 @@ export async function run(args) {
 /**
  * @param {import("./options.mjs").Options} options
  * @param {string} version
- * @param {Emit} emit
+ * @param {import("./warnings.mjs").Kept} kept
  * @param {(error: unknown) => never} die
  */
-async function live(options, version, emit, die) {
+async function live(options, version, { emit, warnings }, die) {
   /** @type {import("./session.mjs").Session | null} */
   let session = null;
   catchUncaught({
@@ -68,8 +74,14 @@ async function live(options, version, emit, die) {
   });
 
   const control = options.control ? listenToParent(process.stdin, (code, message) => emit("warning", { code, message })) : null;
-  const settings = control ? await control.started : {};
+  // Never against the real WhatsApp, which must not see a bridge that does not wait.
+  const timing = readTiming(options.webUrl === null ? null : options.timingFile);
+  const settings = control ? await control.started : DEFAULT_SETTINGS;
   if (settings === null) return finish(emit);
+  const access = new Access(settings);
+  if (settings.token === null && settings.bridgeAuth === "token") {
+    emit("warning", { code: "open_bridge", message: "This bridge has no token: every program on this machine can read and send messages through it. Start it with `loong whatsapp-personal bridge run`, or say bridge_auth = \"none\"." });
+  }
   if (options.webUrl !== null) {
     emit("warning", { code: "web_url_replaced", message: `LOONG_WHATSAPP_WEB_URL is set: this bridge talks to ${options.webUrl}, not to WhatsApp.` });
   }
@@ -88,11 +100,13 @@ async function live(options, version, emit, die) {
   }
 
   const { Session } = await import("./session.mjs");
-  const inbox = new Inbox(store, emit, settings.allowedChatIds);
-  const outbox = new Outbox(store, emit);
-  session = new Session({ store, inbox, outbox, emit, die, webUrl: options.webUrl, version });
+  const people = new People(store);
+  const inbox = new Inbox({ store, people, emit }, settings);
+  const outbox = new Outbox(store, emit, timing.ackMs);
+  const { webUrl, pairing } = options;
+  session = new Session({ store, people, inbox, outbox, emit, die, webUrl, version, settings, pairing }, timing);
   outbox.use(session);
-  const server = await listen(options, { version, startedAt: Date.now(), store, inbox, outbox, session });
+  const server = await listen(options, { version, startedAt: Date.now(), store, people, inbox, outbox, session, access, warnings });
   emit("listening", { url: server.url, pid: process.pid });
 
   /** @type {Promise<void> | null} */
@@ -108,6 +122,7 @@ async function live(options, version, emit, die) {
     })().catch(die);
   };
   control?.onStop(stop);
+  control?.onResume(() => session?.resume());
   process.on("SIGTERM", stop);
   // A terminal that is closed must not cut off what is under way.
   process.on("SIGHUP", stop);

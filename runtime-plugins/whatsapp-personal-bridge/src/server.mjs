@@ -5,12 +5,15 @@
  */
 
 import http from "node:http";
+import { adminCommand } from "./admin.mjs";
 import { readRequest, writeAnswer, writeError } from "./contract.mjs";
 import { FatalError, RequestError } from "./errors.mjs";
 import { health, perform } from "./operations.mjs";
 import { HOST } from "./options.mjs";
 
 /**
+ * @typedef {import("./operations.mjs").Parts & { access: import("./access.mjs").Access }} Parts
+ * @typedef {{ what: "health", nonce: string | null } | { what: "operation" } | { what: "admin", name: string }} Route
  * @typedef {{ port: number, url: string, close: (graceMs: number) => Promise<void> }} Server
  * `close`: no new requests; those under way are finished
  */
@@ -24,7 +27,7 @@ const SQLITE = /^SQLITE_/;
 
 /**
  * @param {{ port: number, path: string }} where
- * @param {import("./operations.mjs").Parts} parts
+ * @param {Parts} parts
  * @returns {Promise<Server>} listening
  * @throws {FatalError} `address_in_use`, `address_unavailable`
  */
@@ -95,27 +98,48 @@ async function shutDown(server, graceMs) {
  * @param {http.ServerResponse} response
  * @param {string} path
  * @param {number} port
- * @param {import("./operations.mjs").Parts} parts
+ * @param {Parts} parts
  */
 async function answer(request, response, path, port, parts) {
   /** @type {import("./contract.mjs").Request | null} */
   let parsed = null;
   try {
-    if (route(request, path, port) === "health") {
-      write(response, 200, health(parts));
-      return;
+    const route = find(request, path, port);
+    switch (route.what) {
+      case "health": {
+        const proof = parts.access.prove(route.nonce);
+        return write(response, 200, proof === undefined ? health(parts) : { ...health(parts), proof });
+      }
+      case "admin": {
+        parts.access.require("admin", request.headers.authorization);
+        const command = adminCommand(route.name);
+        requireMethod(request, command.method);
+        return write(response, 200, await command.answer(parts));
+      }
+      case "operation":
+        requireJson(request);
+        parts.access.require("operation", request.headers.authorization);
     }
-    authorise(request);
     parsed = readRequest(await readBody(request));
     const gone = new AbortController();
     response.once("close", () => gone.abort());
     write(response, 200, writeAnswer(parsed, await perform(parts, parsed, gone.signal)));
   } catch (thrown) {
     const error = presentable(thrown);
-    if (error.code === "method_not_allowed") response.setHeader("allow", request.url?.endsWith("/health") ? "GET" : "POST");
+    if (error instanceof MethodError) response.setHeader("allow", error.allowed);
+    if (error.code === "unauthorized") response.setHeader("www-authenticate", "Bearer");
     // The rest of a body that is not read would be taken for the next request.
     if (!request.complete) response.setHeader("connection", "close");
-    write(response, error.status, writeAnswer(parsed, writeError(error)));
+    const plain = request.url?.startsWith(`${path}/admin/`);
+    write(response, error.status, plain ? writeError(error) : writeAnswer(parsed, writeError(error)));
+  }
+}
+
+class MethodError extends RequestError {
+  /** @param {string} allowed */
+  constructor(allowed) {
+    super("method_not_allowed", `Only ${allowed} is answered here`);
+    this.allowed = allowed;
   }
 }
 
@@ -123,9 +147,9 @@ async function answer(request, response, path, port, parts) {
  * @param {http.IncomingMessage} request
  * @param {string} path
  * @param {number} port
- * @returns {"health" | "operation"}
+ * @returns {Route}
  */
-function route(request, path, port) {
+function find(request, path, port) {
   // A page in a browser can reach loopback under a name of its own; both headers give it away.
   const host = (request.headers.host ?? "").toLowerCase();
   if (![`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`].includes(host)) {
@@ -134,29 +158,29 @@ function route(request, path, port) {
   if (request.headers.origin !== undefined) {
     throw new RequestError("forbidden_origin", "Requests with an Origin header come from a browser, and browsers may not ask the bridge");
   }
-  const asked = (request.url ?? "").split("?")[0];
-  if (asked === `${path}/health`) return requireMethod(request, "GET", "health");
-  if (asked === path) return requireMethod(request, "POST", "operation");
+  const [asked = "", query = ""] = (request.url ?? "").split("?", 2);
+  if (asked === `${path}/health`) {
+    requireMethod(request, "GET");
+    return { what: "health", nonce: new URLSearchParams(query).get("nonce") };
+  }
+  if (asked === path) {
+    requireMethod(request, "POST");
+    return { what: "operation" };
+  }
+  if (asked.startsWith(`${path}/admin/`)) return { what: "admin", name: asked.slice(`${path}/admin/`.length) };
   throw new RequestError("not_found", `There is nothing here. The endpoint is ${path}: check the path of bridge_url`);
 }
 
 /**
- * @template {"health" | "operation"} T
  * @param {http.IncomingMessage} request
  * @param {string} method
- * @param {T} found
  */
-function requireMethod(request, method, found) {
-  if (request.method === method) return found;
-  throw new RequestError("method_not_allowed", `Only ${method} is answered here`);
+function requireMethod(request, method) {
+  if (request.method !== method) throw new MethodError(method);
 }
 
-/**
- * Who may ask. Today whoever reaches the loopback port with JSON; a token is checked here once
- * there is one.
- * @param {http.IncomingMessage} request
- */
-function authorise(request) {
+/** @param {http.IncomingMessage} request */
+function requireJson(request) {
   const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase();
   // What a browser sends across origins without asking first is never application/json.
   if (type !== "application/json") throw new RequestError("unsupported_media_type", "The content type must be application/json");

@@ -10,6 +10,7 @@ import Database from "libsql";
 import { makePrivate } from "./auth-dir.mjs";
 import { FatalError } from "./errors.mjs";
 import { STEPS } from "./schema.mjs";
+import { damaged, openingError } from "./store-errors.mjs";
 
 /**
  * @typedef {{ seq: number, cursor: string, conversation: string, sender: string, message_id: string, body: string, stored_at: number }} InboxRow
@@ -21,9 +22,6 @@ const FILE = "bridge.db";
 /** How long a backup or an inspection of the file may hold us up. */
 const PATIENCE_MS = 5_000;
 const DUPLICATES_KNOWN_MS = 30 * 24 * 60 * 60 * 1000;
-
-/** SQLite's own words for a file that is not, or no longer, a database. */
-const DAMAGED = /SQLITE_(?:CORRUPT|NOTADB|IOERR_SHORT_READ)/;
 
 /**
  * Opens the store of a directory that is already private and locked, and creates it when there
@@ -227,14 +225,16 @@ export class Store {
   // --- inbox -----------------------------------------------------------------------------------
 
   /**
-   * @param {{ cursor: string, conversation: string, sender: string, messageId: string, body: string }} message
+   * @param {{ cursor: string, conversation: string, sender: string, senders: string[], messageId: string, body: string }} message
+   * `senders`: every id of the sender; one message can come twice under different ones
    * @returns {boolean} false for a message that is known already
    */
-  addInbound({ cursor, conversation, sender, messageId, body }) {
+  addInbound({ cursor, conversation, sender, senders, messageId, body }) {
     const { changes } = this.#run(
-      `INSERT INTO inbox (cursor, conversation, sender, message_id, state, body, stored_at) VALUES (?, ?, ?, ?, 'waiting', ?, ?)
-       ON CONFLICT (conversation, sender, message_id) DO NOTHING`,
-      cursor, conversation, sender, messageId, body, Date.now(),
+      `INSERT INTO inbox (cursor, conversation, sender, message_id, state, body, stored_at)
+       SELECT ?1, ?2, ?3, ?4, 'waiting', ?5, ?6 WHERE NOT EXISTS (SELECT 1 FROM inbox
+         WHERE conversation = ?2 AND message_id = ?4 AND sender IN (SELECT value FROM json_each(?7)))`,
+      cursor, conversation, sender, messageId, body, Date.now(), JSON.stringify([sender, ...senders]),
     );
     return changes > 0;
   }
@@ -374,6 +374,27 @@ export class Store {
 
   // --- chats and settings ----------------------------------------------------------------------
 
+  /**
+   * The one id of a conversation, fixed when it is first asked for. Where two became known as one,
+   * the older id stays and takes over what came in under the other.
+   * @param {string[]} jids every id of the chat, the preferred one first
+   */
+  conversationOf(jids) {
+    return this.transaction(() => {
+      const known = this.#all("SELECT id FROM conversations WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq", JSON.stringify(jids));
+      const [first, ...others] = known.map((row) => String(row.id));
+      if (first === undefined) {
+        this.#run("INSERT INTO conversations (id) VALUES (?)", jids[0]);
+        return String(jids[0]);
+      }
+      for (const other of others) {
+        this.#run("UPDATE OR IGNORE inbox SET conversation = ? WHERE conversation = ?", first, other);
+        this.#run("DELETE FROM conversations WHERE id = ?", other);
+      }
+      return first;
+    });
+  }
+
   /** @param {string} chat */
   countRefused(chat) {
     this.#run(
@@ -389,11 +410,16 @@ export class Store {
   }
 
   /**
+   * A number belongs to one person at a time: whoever had it before is known by the LID alone.
    * @param {string} lid digits
    * @param {string} phone digits
    */
   rememberAlias(lid, phone) {
-    this.#run("INSERT INTO aliases (lid, phone) VALUES (?1, ?2) ON CONFLICT (lid) DO UPDATE SET phone = ?2 WHERE phone <> ?2", lid, phone);
+    if (this.phoneOf(lid) === phone) return;
+    this.transaction(() => {
+      this.#run("DELETE FROM aliases WHERE phone = ? OR lid = ?", phone, lid);
+      this.#run("INSERT INTO aliases (lid, phone) VALUES (?, ?)", lid, phone);
+    });
   }
 
   /**
@@ -407,10 +433,11 @@ export class Store {
 
   /**
    * @param {string} phone digits
-   * @returns {string[]} digits of every LID that has belonged to it
+   * @returns {string | null} digits of its LID
    */
-  lidsOf(phone) {
-    return this.#all("SELECT lid FROM aliases WHERE phone = ?", phone).map((row) => String(row.lid));
+  lidOf(phone) {
+    const row = this.#one("SELECT lid FROM aliases WHERE phone = ?", phone);
+    return row ? String(row.lid) : null;
   }
 
   /** @param {string} name */
@@ -469,31 +496,4 @@ export class Store {
 /** @param {Record<string, unknown> | undefined} row */
 function outboxRow(row) {
   return row ? /** @type {OutboxRow} */ (/** @type {unknown} */ (row)) : null;
-}
-
-/**
- * @param {string} file
- * @param {string} why
- */
-function damaged(file, why) {
-  return new FatalError(
-    "store_damaged",
-    `the store ${file} is damaged: ${why}. Nothing was changed, and no new login was made`,
-    `put a backup of ${file} back; or, to link the phone anew, move ${file}* elsewhere and start again`,
-  );
-}
-
-/**
- * @param {unknown} error
- * @param {string} file
- */
-function openingError(error, file) {
-  if (error instanceof FatalError) return error;
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const said = error instanceof Error ? error.message : "";
-  if (DAMAGED.test(code)) return damaged(file, said);
-  if (/READONLY|EACCES|EROFS|EPERM/.test(code) || /readonly|: 8"/.test(said)) {
-    return new FatalError("store_read_only", `the store ${file} cannot be written`, "check the rights of the file and its directory, and that the disk is not mounted read-only");
-  }
-  return new FatalError("store_failed", `the store ${file} cannot be opened (${code || said || "no reason given"})`, "check the disk and its free space, then start again");
 }

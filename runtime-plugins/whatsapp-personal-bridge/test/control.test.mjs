@@ -5,6 +5,7 @@ import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { listenToParent } from "../src/control.mjs";
 import { FatalError } from "../src/errors.mjs";
+import { DEFAULT_SETTINGS } from "../src/settings.mjs";
 
 /** @param {number} [firstLineMs] */
 function parent(firstLineMs) {
@@ -24,7 +25,7 @@ test("the start command carries the list, or leaves it open", async () => {
   ])) {
     const { input, control } = parent();
     input.write(`\n${JSON.stringify({ command: "start", settings })}\n`);
-    assert.deepEqual(await control.started, wanted);
+    assert.deepEqual(await control.started, { ...DEFAULT_SETTINGS, ...wanted });
     input.end();
   }
 });
@@ -62,4 +63,16 @@ test("commands that nobody knows are warned of", async () => {
   await control.started;
   await once(input, "close");
   assert.deepEqual(warnings, ["unknown_command", "unknown_command", "unknown_command"]);
+});
+
+test("a resume is heard, and is no unknown command", async () => {
+  const { input, warnings, control } = parent();
+  input.write('{"command":"start"}\n');
+  await control.started;
+  let resumed = 0;
+  control.onResume(() => (resumed += 1));
+  input.write('{"command":"resume"}\n');
+  input.end();
+  await once(input, "close");
+  assert.deepEqual([resumed, warnings], [1, []]);
 });

@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { UNDECIDED_LIMIT } from "../src/inbox.mjs";
+import { toJid } from "../src/identity.mjs";
+import { openStore } from "../src/store.mjs";
 import { inbound, parts } from "./support/bridge.mjs";
 import { temporaryDir } from "./support/fixtures.mjs";
 
@@ -19,7 +21,10 @@ const ids = (rows) => rows.map((row) => row.message_id);
 test("a message is told once it is stored, and leaves by its acknowledgement", async (t) => {
   const { inbox, events } = parts(t);
   inbox.accept(inbound("A1", "hello"));
-  assert.deepEqual(events, [{ event: "message_in", chat: "contact …4567", kind: "text", group: false }]);
+  assert.deepEqual(events, [
+    { event: "allowlist_match", chat: "contact …4567", entry: "*", allowed: true },
+    { event: "message_in", chat: "contact …4567", kind: "text", group: false },
+  ]);
   const [row] = await receive(inbox);
   assert.equal(row?.content.text, "hello");
   inbox.acknowledge(row?.cursor ?? "");
@@ -152,7 +157,7 @@ test("a chat outside the list leaves a count, and nothing of what it said", asyn
   assert.deepEqual(await receive(inbox), []);
   const { chats, messages } = store.refused();
   assert.deepEqual({ chats, messages }, { chats: 1, messages: 2 });
-  assert.deepEqual(events.map((each) => each.event), ["message_refused", "message_refused"]);
+  assert.deepEqual(events.map((each) => each.event), ["allowlist_match", "message_refused", "message_refused"]);
   assert.ok(!JSON.stringify(events).includes("secret"));
 });
 
@@ -222,4 +227,107 @@ test("one answer is not larger than a host reads, and loses nothing", async (t) 
   assert.deepEqual(ids(rows), ["A1", "A2", "A3"]);
   for (const row of rows) inbox.acknowledge(row.cursor);
   assert.deepEqual(ids(await receive(inbox)), ["A4"]);
+});
+
+/** @param {Partial<import("../src/inbox.mjs").Inbound>} [more] */
+const inGroup = (more) => ({ ...inbound("G1"), conversation: GROUP, aliases: [/** @type {const} */ ({ kind: "group", user: "120363012345678901" })], group: true, ...more });
+const GROUP = "120363012345678901@g.us";
+
+for (const [groupReply, addressed, kept] of /** @type {["mention" | "always" | "never", boolean, boolean][]} */ ([
+  ["mention", false, false],
+  ["mention", true, true],
+  ["always", false, true],
+  ["never", true, false],
+])) {
+  test(`with group_reply ${groupReply} a group message that is ${addressed ? "" : "not "}for us is ${kept ? "kept" : "left alone"}`, async (t) => {
+    const { inbox, events } = parts(t, { groupReply });
+    inbox.accept(inGroup({ addressed }));
+    assert.equal((await receive(inbox)).length, kept ? 1 : 0);
+    assert.equal(inbox.notAddressed, kept ? 0 : 1);
+    const left = events.filter(({ event }) => event === "message_left");
+    assert.deepEqual(left, kept ? [] : [{ event: "message_left", chat: "group …8901", reason: "not_addressed" }]);
+  });
+}
+
+test("group_reply says nothing of a direct chat", async (t) => {
+  const { inbox } = parts(t, { groupReply: "never" });
+  inbox.accept(inbound("A1"));
+  assert.equal((await receive(inbox)).length, 1);
+});
+
+const LID = /** @type {const} */ ({ kind: "lid", user: "123456789012345" });
+const NUMBER = /** @type {const} */ ({ kind: "phone", user: "15551234567" });
+const LID_JID = "123456789012345@lid";
+const NUMBER_JID = "15551234567@s.whatsapp.net";
+
+/**
+ * @param {string} id
+ * @param {import("../src/identity.mjs").Identity[]} aliases the preferred one first
+ */
+function from(id, aliases) {
+  const jids = aliases.map(toJid);
+  return { ...inbound(id), aliases, conversation: jids[0] ?? "", sender: jids[0] ?? "", senders: jids };
+}
+
+test("a chat that moves from the number to the LID stays one conversation, also over a restart", async (t) => {
+  const dir = temporaryDir(t);
+  const first = openStore(dir);
+  assert.equal(first.conversationOf([NUMBER_JID]), NUMBER_JID);
+  first.close();
+  const { inbox } = parts(t, { dir });
+  inbox.accept(from("A1", [NUMBER, LID]));
+  inbox.accept(from("A2", [NUMBER, LID]));
+  assert.deepEqual((await receive(inbox)).map((row) => row.conversation), [NUMBER_JID, NUMBER_JID]);
+});
+
+test("a chat that was first seen by its LID keeps that id when the number becomes known", async (t) => {
+  const { inbox, store } = parts(t);
+  inbox.accept(from("A1", [LID]));
+  store.rememberAlias(LID.user, NUMBER.user);
+  inbox.accept(from("A2", [NUMBER, LID]));
+  const rows = await receive(inbox);
+  assert.deepEqual(rows.map((row) => row.conversation), [LID_JID, LID_JID]);
+  assert.deepEqual(rows[0]?.aliases, [LID_JID, NUMBER_JID]);
+});
+
+test("two conversations that turn out to be one go on under the older id, with what waits", async (t) => {
+  const { inbox } = parts(t);
+  inbox.accept(from("A1", [LID]));
+  inbox.accept(from("A2", [NUMBER]));
+  inbox.accept(from("A3", [NUMBER, LID]));
+  const rows = await receive(inbox);
+  assert.deepEqual(rows.map((row) => [row.message_id, row.conversation]), [["A1", LID_JID], ["A2", LID_JID], ["A3", LID_JID]]);
+});
+
+test("one message under two ids of its sender is one message", async (t) => {
+  const { inbox } = parts(t);
+  inbox.accept(from("A1", [LID]));
+  inbox.accept(from("A1", [NUMBER, LID]));
+  inbox.accept(inGroup({ messageId: "G1", addressed: true, sender: LID_JID, senders: [LID_JID] }));
+  inbox.accept(inGroup({ messageId: "G1", addressed: true, sender: NUMBER_JID, senders: [NUMBER_JID, LID_JID] }));
+  assert.deepEqual(ids(await receive(inbox)), ["A1", "G1"]);
+});
+
+test("somebody known by a LID alone is refused with that reason, and not when the list names the LID", async (t) => {
+  const { inbox, events } = parts(t, { allowed: ["+15551234567"] });
+  inbox.accept(from("A1", [LID]));
+  inbox.accept(from("A2", [NUMBER, LID]));
+  assert.deepEqual(events, [
+    { event: "allowlist_match", chat: "contact …2345", entry: LID_JID, allowed: false },
+    { event: "message_refused", chat: "contact …2345", reason: "only_lid_known" },
+    { event: "allowlist_match", chat: "contact …4567", entry: "+1555…4567", allowed: true },
+    { event: "message_in", chat: "contact …4567", kind: "text", group: false },
+  ]);
+  const listed = parts(t, { allowed: [LID_JID] });
+  listed.inbox.accept(from("A1", [LID]));
+  assert.equal((await receive(listed.inbox)).length, 1);
+});
+
+test("which entry lets a chat in is told once, and no whole number with it", async (t) => {
+  const { inbox, events } = parts(t, { allowed: ["+1 (555) 123-4567", "15557654321@s.whatsapp.net"] });
+  for (const id of ["A1", "A2"]) inbox.accept(inbound(id));
+  inbox.accept(inbound("B1", "b", "15557654321"));
+  inbox.accept(inbound("C1", "c", "15559998888"));
+  const told = events.filter(({ event }) => event === "allowlist_match").map(({ entry, allowed }) => [entry, allowed]);
+  assert.deepEqual(told, [["+1555…4567", true], ["+1555…4321@s.whatsapp.net", true], ["+1555…8888", false]]);
 });

@@ -25,6 +25,8 @@ test("without flags everything has its default", () => {
     events: "human",
     control: false,
     webUrl: null,
+    timingFile: null,
+    pairing: null,
   });
 });
 
@@ -36,6 +38,13 @@ test("the flags that stock Loong's helper passes are taken as they are", () => {
 test("a relative auth dir is below the working directory, and no other folder is searched", () => {
   const { authDir, importDirs } = options(["--auth-dir", "wa"]);
   assert.deepEqual({ authDir, importDirs }, { authDir: "/somewhere/wa", importDirs: [] });
+});
+
+test("a number for a pairing code may be written as people write it", () => {
+  for (const written of ["+1 (555) 123-4567", "15551234567", "+15551234567", " 1.555.123.4567 "]) {
+    assert.deepEqual(options(["--pairing-code", written]).pairing, { phone: "15551234567", customCode: null });
+  }
+  assert.deepEqual(options(["--pairing-code-phone", "15551234567", "--custom-pairing-code", "ABCD1234"]).pairing, { phone: "15551234567", customCode: "ABCD1234" });
 });
 
 test("help and version are shown, not run", () => {
@@ -61,11 +70,17 @@ const REFUSED = [
   ["an unknown flag", ["--colour"], /Unknown option/],
   ["a word without a flag", ["start"], /Unexpected argument/],
   ["a flag without its value", ["--port"], /argument missing/],
-  ["a pairing code", ["--pairing-code", "+1 (555) 123-4567"], /not available yet/],
-  ["a pairing code by the other name", ["--pairing-code-phone", "15551234567"], /not available yet/],
-  ["a pairing code for no number", ["--pairing-code", "Ana"], /cannot be read/],
+  ["a pairing code for no number", ["--pairing-code", "Ana"], /made of digits/],
+  ["a pairing code for a number that is too short", ["--pairing-code", "555123"], /7 to 15 digits/],
+  ["a pairing code for a number that is too long", ["--pairing-code", "1555123456789012"], /7 to 15 digits/],
+  ["a pairing code for a number with 00 in front", ["--pairing-code", "0015551234567"], /never 0/],
+  ["a pairing code for a number without its country", ["--pairing-code", "0555 123456"], /never 0/],
+  ["a pairing code for a JID", ["--pairing-code", "15551234567@s.whatsapp.net"], /is a JID/],
+  ["a pairing code for a group", ["--pairing-code", "120363012345678901@g.us"], /a group, not a contact/],
   ["a custom code without a number", ["--custom-pairing-code", "ABCD1234"], /needs a phone number/],
-  ["a custom code that is too short", ["--pairing-code", "15551234567", "--custom-pairing-code", "ABC"], /8 letters and digits/],
+  ["a custom code that is too short", ["--pairing-code", "15551234567", "--custom-pairing-code", "ABC"], /8 characters/],
+  ["a custom code in small letters", ["--pairing-code", "15551234567", "--custom-pairing-code", "abcd1234"], /8 characters/],
+  ["a custom code with a dash", ["--pairing-code", "15551234567", "--custom-pairing-code", "ABCD-123"], /8 characters/],
 ];
 
 for (const [name, args, why] of REFUSED) {

@@ -30,7 +30,7 @@ test("the endpoint answers before WhatsApp does, and a stop ends it cleanly", as
   await running.event(({ state }) => state === "reconnecting", "state reconnecting");
   const health = /** @type {any} */ (await (await fetch(`${url}/health`)).json());
   assert.equal(health.ok, true);
-  assert.equal(running.events[0].code, "web_url_replaced");
+  assert.deepEqual(running.events.slice(0, 2).map(({ code }) => code), ["open_bridge", "web_url_replaced"]);
   assert.equal(fs.statSync(dir).mode & 0o777, 0o700);
   assert.ok(fs.existsSync(path.join(dir, "bridge.lock")));
 
@@ -91,16 +91,16 @@ test("before the start command nothing is done", async (t) => {
   assert.ok(!fs.existsSync(dir));
 });
 
-for (const [name, line] of /** @type {[string, string][]} */ ([
-  ["no JSON", "start\n"],
-  ["another command", '{"command":"dance"}\n'],
-  ["a list that is none", '{"command":"start","settings":{"allowed_chat_ids":"*"}}\n'],
+for (const [name, code, line] of /** @type {[string, string, string][]} */ ([
+  ["no JSON", "start_command", "start\n"],
+  ["another command", "start_command", '{"command":"dance"}\n'],
+  ["a start with a list that is none", "bad_settings", '{"command":"start","settings":{"allowed_chat_ids":"*"}}\n'],
 ])) {
   test(`a first line that is ${name} is refused`, async (t) => {
     const running = bridge(t, temporaryDir(t));
     running.say(line);
     assert.equal(await running.ended, 2);
-    assert.equal(running.events.at(-1).code, "start_command");
+    assert.equal(running.events.at(-1).code, code);
   });
 }
 

@@ -1,7 +1,8 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decide, FRESH, QR_ROUNDS, WAITS } from "../src/reconnect.mjs";
+import { decide, FRESH, QR_ROUNDS } from "../src/reconnect.mjs";
+import { TIMING } from "../src/timing.mjs";
 
 const MIDDLE = () => 0.5;
 const PAIRED = { paired: true, qrShown: false };
@@ -25,10 +26,10 @@ const TABLE = [
   ["a code that nobody knows", 599, PAIRED, "reconnecting", 500, false],
   ["a QR that nobody scanned", 408, UNPAIRED, "pairing", 0, false],
   ["no answer before a QR", 408, { paired: false, qrShown: false }, "reconnecting", 500, false],
-  ["the phone unlinked us", 401, PAIRED, "logged_out", WAITS.logoutMs, true],
-  ["a login of an older kind", 411, PAIRED, "logged_out", WAITS.logoutMs, true],
+  ["the phone unlinked us", 401, PAIRED, "logged_out", TIMING.loggedOutRetryMs, true],
+  ["a login of an older kind", 411, PAIRED, "logged_out", TIMING.loggedOutRetryMs, true],
   ["a pairing that was refused", 401, UNPAIRED, "reconnecting", 500, false],
-  ["another client took over", 440, PAIRED, "replaced", WAITS.takeoverMs, false],
+  ["another client took over", 440, PAIRED, "replaced", TIMING.replacedRetryMs, false],
   ["a blocked account", 403, PAIRED, "blocked", null, false],
   ["a version that is too old", 405, PAIRED, "outdated", null, false],
 ];
@@ -76,4 +77,20 @@ test("a second take-over is not fought", () => {
 
 test("a restart that WhatsApp asks for is no failure", () => {
   assert.deepEqual(after(515, PAIRED, { failures: 3 }).history, { ...FRESH, failures: 3 });
+});
+
+test("no wait is longer than its ceiling or shorter than nothing, whatever chance says", () => {
+  let history = FRESH;
+  for (let failure = 0; failure < 200; failure += 1) {
+    const decision = decide({ code: 503, ...PAIRED }, history);
+    const ceiling = Math.min(TIMING.backoffMaxMs, TIMING.backoffFirstMs * 2 ** failure);
+    assert.ok(decision.delayMs !== null && decision.delayMs >= 0 && decision.delayMs <= ceiling, `${decision.delayMs} after ${failure} failures`);
+    history = decision.history;
+  }
+});
+
+test("a refusal says what it means and what to do", () => {
+  assert.match(after(405).message, /version.*@whiskeysockets\/baileys.*whatsapp_web_version/);
+  assert.match(after(403).message, /blocked.*phone.*bridge resume/);
+  assert.match(after(440, PAIRED, { takeovers: 1 }).message, /Another client.*bridge resume/);
 });

@@ -1,29 +1,40 @@
 // @ts-check
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import http from "node:http";
 import net from "node:net";
 import { test } from "node:test";
+import { Access } from "../src/access.mjs";
 import { FatalError } from "../src/errors.mjs";
 import { listen } from "../src/server.mjs";
 import { carrier, inbound, parts } from "./support/bridge.mjs";
 import { fixture } from "./support/fixtures.mjs";
 
+/** @type {import("../src/session.mjs").Status} */
 const STATUS = {
   state: /** @type {const} */ ("connected"),
   reason: null,
   identity: { jid: "15550001000@s.whatsapp.net", lid: null, name: "Olga", phone: "+15550001000" },
-  ignored: {},
+  ignored: { own: 2 },
+  undecryptable: 3,
   changedAt: 1,
+  lastFrameAt: 5,
+  connectedSince: 4,
+  reconnects: 6,
+  retryAt: null,
 };
+const SESSION = { status: () => STATUS, resume: () => undefined, logout: async () => ({ unlinked: true, setAside: true }) };
+const TOKEN = "0123456789abcdef".repeat(4);
 
 /**
  * @param {import("node:test").TestContext} t
  * @param {Parameters<typeof parts>[1]} [options]
+ * @param {{ token: string | null, bridgeAuth: "token" | "none" }} [access]
  */
-async function serving(t, options) {
-  const made = parts(t, options);
+async function serving(t, options, access = { token: null, bridgeAuth: "token" }) {
+  const made = { ...parts(t, options), access: new Access(access), warnings: () => [{ code: "open_bridge", message: "open" }] };
   const line = carrier(made.outbox);
-  const server = await listen({ port: 0, path: "/bridge" }, { ...made, version: "0.1.0", startedAt: 1, session: { status: () => STATUS } });
+  const server = await listen({ port: 0, path: "/bridge" }, { ...made, version: "0.1.0", startedAt: 1, session: SESSION });
   t.after(() => {
     made.inbox.close();
     return server.close(0);
@@ -175,6 +186,96 @@ test("a failure of ours says nothing of what it was about", async (t) => {
   assert.ok(!body.payload.error.includes("secret"));
 });
 
+const WITH_TOKEN = { token: TOKEN, bridgeAuth: /** @type {const} */ ("token") };
+const BEARER = { authorization: `Bearer ${TOKEN}` };
+
+test("with a token operations need it, and a wrong one is refused in words", async (t) => {
+  const { server } = await serving(t, {}, WITH_TOKEN);
+  const body = stock("complete_batch");
+  for (const headers of [{}, { authorization: `Bearer ${"0".repeat(64)}` }, { authorization: `Basic ${TOKEN}` }, { authorization: "Bearer" }]) {
+    const refused = await ask(server.port, { headers, body });
+    assert.deepEqual([refused.status, refused.body.payload.code, refused.body.payload.retryable], [401, "unauthorized", false]);
+    assert.match(refused.body.payload.error, /bridge run/);
+    assert.ok(!JSON.stringify(refused.body).includes(TOKEN));
+  }
+  assert.deepEqual((await ask(server.port, { headers: BEARER, body })).body.payload, { ok: true });
+});
+
+test("bridge_auth none opens the operations, but never the admin commands", async (t) => {
+  const { server } = await serving(t, {}, { token: TOKEN, bridgeAuth: "none" });
+  assert.equal((await ask(server.port, { body: stock("complete_batch") })).status, 200);
+  const refused = await ask(server.port, { method: "GET", path: "/bridge/admin/status" });
+  assert.deepEqual([refused.status, refused.body.code], [401, "unauthorized"]);
+  assert.equal((await ask(server.port, { method: "GET", path: "/bridge/admin/status", headers: BEARER })).status, 200);
+});
+
+test("the bridge proves that it has the token, and says it to nobody", async (t) => {
+  const { server } = await serving(t, {}, WITH_TOKEN);
+  const nonce = "0123456789abcdef-_AZ";
+  const { body } = await ask(server.port, { method: "GET", path: `/bridge/health?nonce=${nonce}` });
+  assert.equal(body.proof, createHmac("sha256", TOKEN).update(nonce).digest("hex"));
+  assert.equal((await ask(server.port, { method: "GET", path: "/bridge/health" })).body.proof, undefined);
+  for (const bad of ["short", "x".repeat(129), "0123456789abcde%20"]) {
+    const refused = await ask(server.port, { method: "GET", path: `/bridge/health?nonce=${bad}` });
+    assert.deepEqual([refused.status, refused.body.payload.code], [400, "bad_request"]);
+  }
+});
+
+test("the status for the operator shortens the number and counts everything", async (t) => {
+  const { server, inbox, store } = await serving(t, {}, WITH_TOKEN);
+  inbox.accept(inbound("A1", "a secret"));
+  store.countRefused("15557654321@s.whatsapp.net");
+  const { status, body } = await ask(server.port, { method: "GET", path: "/bridge/admin/status", headers: BEARER });
+  assert.equal(status, 200);
+  assert.equal(typeof body.last_message_at, "number");
+  assert.deepEqual({ ...body, last_message_at: 0 }, {
+    contract: "loong_channel_bridge_v1",
+    version: "0.1.0",
+    pid: process.pid,
+    state: "connected",
+    reason: null,
+    since: 1,
+    identity: { phone: "+1555…1000", lid_known: false, name: "Olga" },
+    last_frame_at: 5,
+    last_message_at: 0,
+    connected_since: 4,
+    reconnects: 6,
+    retry_at: null,
+    queue: { waiting: 1, handed_out: 0, pending_out: 0 },
+    counts: { refused: 1, undecryptable: 3, not_addressed: 0, ignored: { own: 2 } },
+    warnings: [{ code: "open_bridge", message: "open" }],
+  });
+});
+
+test("resume and logout say what came of them", async (t) => {
+  const { server } = await serving(t, {}, WITH_TOKEN);
+  const order = async (/** @type {string} */ name) => (await ask(server.port, { path: `/bridge/admin/${name}`, headers: BEARER })).body;
+  assert.deepEqual(await order("resume"), { ok: true, state: "connected" });
+  assert.deepEqual(await order("logout"), { ok: true, unlinked: true, set_aside: true });
+});
+
+test("errors of the admin commands have no envelope", async (t) => {
+  const { server } = await serving(t, {}, WITH_TOKEN);
+  for (const [method, name, status, code] of /** @type {[string, string, number, string][]} */ ([
+    ["GET", "resume", 405, "method_not_allowed"],
+    ["POST", "status", 405, "method_not_allowed"],
+    ["GET", "toString", 404, "not_found"],
+  ])) {
+    const refused = await ask(server.port, { method, path: `/bridge/admin/${name}`, headers: BEARER });
+    assert.equal(refused.status, status);
+    assert.deepEqual([refused.body.code, refused.body.retryable, typeof refused.body.error], [code, false, "string"]);
+  }
+  const page = await ask(server.port, { method: "GET", path: "/bridge/admin/status", headers: { ...BEARER, origin: "http://127.0.0.1" } });
+  assert.deepEqual([page.status, page.body.code], [403, "forbidden_origin"]);
+});
+
+test("a bridge without a token has no admin commands, and says which has", async (t) => {
+  const { server } = await serving(t);
+  const { status, body } = await ask(server.port, { method: "GET", path: "/bridge/admin/status", headers: BEARER });
+  assert.deepEqual([status, body.code], [401, "unauthorized"]);
+  assert.match(body.error, /started by `loong .* bridge run`/);
+});
+
 /** @type {[string, number, string, Parameters<typeof ask>[1]][]} */
 const REFUSED = [
   ["a page in a browser", 403, "forbidden_origin", { headers: { origin: "http://127.0.0.1:3000" }, body: stock("receive_batch") }],
@@ -231,7 +332,7 @@ test("a host that is called localhost is ours too", async (t) => {
 test("a port that is in use is named, with what to do", async (t) => {
   const { server, ...made } = await serving(t);
   await assert.rejects(
-    listen({ port: server.port, path: "/bridge" }, { ...made, version: "0", startedAt: 1, session: { status: () => STATUS } }),
+    listen({ port: server.port, path: "/bridge" }, { ...made, version: "0", startedAt: 1, session: SESSION }),
     (error) => error instanceof FatalError && error.code === "address_in_use" && error.exitCode === 4 && error.message.includes(String(server.port)) && error.hint !== "",
   );
 });

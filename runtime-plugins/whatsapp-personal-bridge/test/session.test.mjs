@@ -6,10 +6,12 @@ import net from "node:net";
 import { test } from "node:test";
 import { makeEventBuffer } from "@whiskeysockets/baileys";
 import { RequestError } from "../src/errors.mjs";
-import { hearMessages, Session } from "../src/session.mjs";
+import { hearMessages } from "../src/receiver.mjs";
+import { Session } from "../src/session.mjs";
+import { TIMING } from "../src/timing.mjs";
 import { parts } from "./support/bridge.mjs";
 
-const TIMING = { backoffMs: 10, backoffMaxMs: 20, takeoverMs: 10, logoutMs: 10, silentMs: 300, settledMs: 1_000, closeMs: 50 };
+const QUICK = { ...TIMING, backoffFirstMs: 10, backoffMaxMs: 20, replacedRetryMs: 10, loggedOutRetryMs: 10, silentMs: 300, closeMs: 50 };
 
 /**
  * @param {import("node:test").TestContext} t
@@ -36,7 +38,8 @@ async function facing(t, server) {
     },
     webUrl: `ws://127.0.0.1:${address.port}/ws/chat`,
     version: "0.1.0",
-  }, TIMING);
+    pairing: null,
+  }, QUICK);
   t.after(async () => {
     await session.stop();
     server.close();
@@ -64,7 +67,8 @@ test("a server that refuses the upgrade is tried again, which Baileys alone does
 test("before a phone is linked a send says what to do", async (t) => {
   const { session } = await facing(t, net.createServer());
   assert.throws(() => session.requireConnected(), (error) => error instanceof RequestError && error.code === "not_paired" && /scan the QR/.test(error.message));
-  assert.deepEqual({ ...session.status(), changedAt: 0 }, { state: "starting", reason: null, identity: null, ignored: {}, changedAt: 0 });
+  const { state, reason, identity, ignored, reconnects } = session.status();
+  assert.deepEqual({ state, reason, identity, ignored, reconnects }, { state: "starting", reason: null, identity: null, ignored: {}, reconnects: 0 });
 });
 
 test("a stopped session does not come back", async (t) => {

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use wacore_binary::builder::NodeBuilder;
 use waproto::whatsapp::Message;
 
+use super::clock;
 use super::content;
 use super::group::Group;
-use super::person::{Addressing, Received};
+use super::person::{Addressing, Author, Received};
 use super::reading;
-use super::world::Shared;
+use super::world::{Shared, World};
 use super::writing;
 
 /// Somebody the owner knows. Cheap to clone; all clones are the same person.
@@ -62,6 +64,53 @@ impl Contact {
         self.alter(|person| person.sends_receipts = does);
     }
 
+    /// Whether stanzas that name this contact by LID give the number, too (they do by default).
+    /// With [`Contact::is_listed`] off as well nobody can find out which number it is.
+    pub fn shows_number(&self, does: bool) {
+        self.alter(|person| person.shows_number = does);
+    }
+
+    /// Whether this contact's number can be looked up: its LID and its devices (it can by default).
+    pub fn is_listed(&self, is: bool) {
+        self.alter(|person| person.is_listed = is);
+    }
+
+    /// Links one more device of this contact, and tells the companion if it is there; gives the
+    /// device's number. The phone has number 0.
+    ///
+    /// # Errors
+    /// Never today.
+    pub fn links_device(&self) -> Result<u16> {
+        self.shared.change(|world| {
+            let device = world.person_mut(&self.number)?.link_device()?;
+            devices_changed(world, &self.number)?;
+            Ok(device)
+        })
+    }
+
+    /// The next `count` messages that this contact writes arrive damaged; also those that it
+    /// sends again because the companion asked.
+    pub fn garbles(&self, count: u32) {
+        self.alter(|person| person.garbles = count);
+    }
+
+    /// This contact's phone cannot read the next `count` parts of messages from the companion, and
+    /// asks for them again (a retry receipt).
+    pub fn cannot_read(&self, count: u32) {
+        self.alter(|person| person.phone.unreadable = count);
+    }
+
+    /// As [`Contact::cannot_read`], on the device with this number.
+    ///
+    /// # Errors
+    /// When there is no such device.
+    pub fn cannot_read_on(&self, device: u16, count: u32) -> Result<()> {
+        self.shared.change(|world| {
+            world.endpoint_mut(&self.number, device)?.unreadable = count;
+            Ok(())
+        })
+    }
+
     /// Writes `text` to the owner; gives the message's id. If the companion is offline, the
     /// message waits for it.
     ///
@@ -76,8 +125,24 @@ impl Contact {
     /// # Errors
     /// When no device is linked.
     pub async fn sends(&self, message: Message) -> Result<String> {
+        self.sends_from(0, message).await
+    }
+
+    /// As [`Contact::says`], on the device with this number.
+    ///
+    /// # Errors
+    /// When no device is linked, or this contact has no such device.
+    pub async fn says_from(&self, device: u16, text: &str) -> Result<String> {
+        self.sends_from(device, content::text(text)).await
+    }
+
+    async fn sends_from(&self, device: u16, message: Message) -> Result<String> {
+        let author = Author {
+            number: self.number.clone(),
+            device,
+        };
         self.shared
-            .change(|world| writing::direct(world, &self.number, message))
+            .change(|world| writing::direct(world, &author, message))
     }
 
     /// Writes `text` in a group.
@@ -94,7 +159,7 @@ impl Contact {
     /// When no device is linked, or this contact is not a member.
     pub async fn sends_in(&self, group: &Group, message: Message) -> Result<String> {
         self.shared
-            .change(|world| writing::in_group(world, &self.number, &group.jid, message))
+            .change(|world| writing::in_group(world, &self.on_phone(), &group.jid, message))
     }
 
     /// Posts a status (`status@broadcast`).
@@ -103,7 +168,7 @@ impl Contact {
     /// When no device is linked.
     pub async fn posts_status(&self, message: Message) -> Result<String> {
         self.shared
-            .change(|world| writing::status(world, &self.number, message))
+            .change(|world| writing::status(world, &self.on_phone(), message))
     }
 
     /// Tells the companion that this contact has read its message `id`.
@@ -112,25 +177,56 @@ impl Contact {
     /// Never today.
     pub async fn reads(&self, id: &str) -> Result<()> {
         self.shared.change(|world| {
-            let chat = world.person(&self.number)?.pn_jid();
-            reading::receipt(world, &self.number, &chat, id, Some("read"))
+            let person = world.person(&self.number)?;
+            let chat = person.jid(person.writes_by);
+            reading::receipt(world, &self.on_phone(), &chat, id, Some("read"), [])
         })
     }
 
-    /// The next message that reached this contact, directly or in a group, in order. What was
-    /// sent twice comes twice.
+    /// As [`Contact::reads`], for a message in a group.
+    ///
+    /// # Errors
+    /// Never today.
+    pub async fn reads_in(&self, group: &Group, id: &str) -> Result<()> {
+        self.shared.change(|world| {
+            let state = world.groups.get(&group.jid);
+            let chat = state.context("no such group")?.jid();
+            reading::receipt(world, &self.on_phone(), &chat, id, Some("read"), [])
+        })
+    }
+
+    /// The next message that reached this contact's phone, directly or in a group, in order. What
+    /// was sent twice comes twice.
     ///
     /// # Errors
     /// When none comes `within`; tells what passed instead.
     pub async fn next_message(&self, within: Duration) -> Result<Received> {
-        let what = format!("a message to {}", self.name);
-        next_message(&self.shared, &self.number, within, &what).await
+        self.next_message_on(0, within).await
     }
 
-    /// Everything that has reached this contact so far.
+    /// As [`Contact::next_message`], on the device with this number.
+    ///
+    /// # Errors
+    /// When none comes `within`, or there is no such device.
+    pub async fn next_message_on(&self, device: u16, within: Duration) -> Result<Received> {
+        let what = format!("a message to {} on device {device}", self.name);
+        next_message(&self.shared, &self.number, device, within, &what).await
+    }
+
+    /// Everything that has reached this contact's phone so far.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
-        received(&self.shared, &self.number)
+        self.received_on(0)
+    }
+
+    /// Everything that has reached the device with this number.
+    #[must_use]
+    pub fn received_on(&self, device: u16) -> Vec<Received> {
+        received(&self.shared, &self.number, device)
+    }
+
+    fn on_phone(&self) -> Author {
+        Author::on_phone(&self.number)
     }
 
     fn alter(&self, change: impl FnOnce(&mut super::person::Person)) {
@@ -145,24 +241,48 @@ impl Contact {
 pub(crate) async fn next_message(
     shared: &Shared,
     number: &str,
+    device: u16,
     within: Duration,
     what: &str,
 ) -> Result<Received> {
     shared
         .wait_for(within, what, |world| {
-            let person = world.person_mut(number)?;
-            let next = person.received.get(person.taken).cloned();
-            person.taken += usize::from(next.is_some());
+            let endpoint = world.endpoint_mut(number, device)?;
+            let next = endpoint.received.get(endpoint.taken).cloned();
+            endpoint.taken += usize::from(next.is_some());
             Ok(next)
         })
         .await
 }
 
-pub(crate) fn received(shared: &Shared, number: &str) -> Vec<Received> {
+pub(crate) fn received(shared: &Shared, number: &str, device: u16) -> Vec<Received> {
     shared.look(|world| {
-        world
-            .people
-            .get(number)
-            .map_or_else(Vec::new, |person| person.received.clone())
+        let person = world.people.get(number);
+        let endpoint = person.and_then(|person| person.endpoint(device));
+        endpoint.map_or_else(Vec::new, |endpoint| endpoint.received.clone())
     })
+}
+
+/// Clients remember whom they have to write to; this makes them ask again.
+fn devices_changed(world: &mut World, number: &str) -> Result<()> {
+    let Some(line) = world.online_line() else {
+        return Ok(());
+    };
+    let person = world.person(number)?;
+    let device = |by| {
+        let jid = person.device_jid(by, 0);
+        NodeBuilder::new("device").attr("jid", jid).build()
+    };
+    let update = NodeBuilder::new("update")
+        .children([Addressing::Number, Addressing::Lid].map(device))
+        .build();
+    let notification = NodeBuilder::new("notification")
+        .attr("from", person.pn_jid())
+        .attr("type", "devices")
+        .attr("id", format!("devices-{:08x}", rand::random::<u32>()))
+        .attr("t", clock::now())
+        .children([update])
+        .build();
+    world.send(line, notification);
+    Ok(())
 }

@@ -89,6 +89,10 @@ impl Device {
         &self.identities.own
     }
 
+    pub(crate) fn registration(&self) -> u32 {
+        self.identities.registration_id
+    }
+
     /// A bundle for this device, each with a new one-time key.
     pub(crate) fn issue_bundle(&mut self) -> Result<Bundle> {
         let id = self.next_one_time;

@@ -51,7 +51,9 @@ fn asked_jid(user: &Node) -> Result<Jid> {
 }
 
 fn answer(world: &World, jid: &Jid, protocols: &[&str]) -> Node {
-    let person = world.who(jid);
+    let person = world
+        .who(jid)
+        .filter(|person| person.is_listed || jid.is_lid());
     let answers = protocols.iter().filter_map(|protocol| match *protocol {
         "devices" => Some(devices(world, person)),
         // Asked by LID, Baileys would take its answer for the number's.
@@ -75,24 +77,27 @@ fn answer(world: &World, jid: &Jid, protocols: &[&str]) -> Node {
 fn devices(world: &World, person: Option<&Person>) -> Node {
     let mut devices = Vec::new();
     if let Some(person) = person {
-        devices.push(NodeBuilder::new("device").attr("id", 0).build());
+        devices.extend(person.devices().map(device));
         let companion = world
             .companion
             .as_ref()
             .filter(|_| person.number == world.owner);
         if let Some(companion) = companion {
-            devices.push(
-                NodeBuilder::new("device")
-                    .attr("id", companion.device)
-                    // Clients leave devices without an index out.
-                    .attr("key-index", companion.device)
-                    .build(),
-            );
+            devices.push(device(companion.device));
         }
     }
     NodeBuilder::new("devices")
         .children([NodeBuilder::new("device-list").children(devices).build()])
         .build()
+}
+
+/// Clients leave linked devices without an index out.
+fn device(id: u16) -> Node {
+    let device = NodeBuilder::new("device").attr("id", id);
+    match id {
+        0 => device.build(),
+        linked => device.attr("key-index", linked).build(),
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +107,10 @@ mod tests {
 
     fn world() -> World {
         let mut world = World::new(Person::new("Owner", "15550001000").unwrap());
+        let mut ben = Person::new("Ben", "15557654321").unwrap();
+        ben.is_listed = false;
+        ben.link_device().unwrap();
+        world.people.insert(ben.number.clone(), ben);
         let ana = Person::new("Ana", "15551234567").unwrap();
         world.people.insert(ana.number.clone(), ana);
         world
@@ -155,5 +164,20 @@ mod tests {
                 "{answer}"
             );
         }
+    }
+
+    #[test]
+    fn an_unlisted_number_is_known_by_lid_alone() {
+        let ben = Person::new("Ben", "15557654321").unwrap();
+        let by_number = NodeBuilder::new("user").attr("jid", ben.pn_jid()).build();
+        let answer = ask(&["devices", "lid"], by_number);
+        assert!(
+            !answer.contains("<device ") && !answer.contains("@lid"),
+            "{answer}"
+        );
+        let by_lid = NodeBuilder::new("user").attr("jid", ben.lid_jid()).build();
+        let answer = ask(&["devices"], by_lid);
+        let both = r#"<device id="0"/><device id="1" key-index="1"/>"#;
+        assert!(answer.contains(both), "{answer}");
     }
 }

@@ -52,6 +52,7 @@ impl GroupState {
             let mut participant =
                 NodeBuilder::new("participant").attr("jid", person.jid(self.addressing));
             participant = match self.addressing {
+                Addressing::Lid if !person.shows_number => participant,
                 Addressing::Lid => participant.attr("phone_number", person.pn_jid()),
                 Addressing::Number => participant.attr("lid", person.lid_jid()),
             };

@@ -5,10 +5,15 @@ use anyhow::{Result, bail};
 use wacore_binary::consts::WA_CONN_HEADER;
 use wacore_noise::framing::FrameDecoder;
 
+/// `ED`, a version of two bytes, a length of three.
+const ROUTING_HEAD: usize = 7;
+
 /// What has arrived and is not yet a whole frame.
 pub(crate) struct Inbound {
     intro: Option<Vec<u8>>,
     frames: FrameDecoder,
+    /// The edge routing that the client showed, if it did.
+    pub(crate) routing: Option<Vec<u8>>,
 }
 
 impl Inbound {
@@ -16,6 +21,7 @@ impl Inbound {
         Self {
             intro: Some(Vec::new()),
             frames: FrameDecoder::new(),
+            routing: None,
         }
     }
 
@@ -31,6 +37,8 @@ impl Inbound {
         intro.extend_from_slice(bytes);
         if let Some(length) = intro_length(intro)? {
             self.frames.feed(intro.get(length..).unwrap_or_default());
+            let routing = intro.get(ROUTING_HEAD..length - WA_CONN_HEADER.len());
+            self.routing = routing.map(<[u8]>::to_vec);
             self.intro = None;
         }
         Ok(())
@@ -46,7 +54,7 @@ fn intro_length(bytes: &[u8]) -> Result<Option<usize>> {
     let start = match bytes {
         [b'E', b'D', 0, 1, high, middle, low, ..] => {
             let routing = u32::from_be_bytes([0, *high, *middle, *low]);
-            7 + usize::try_from(routing)?
+            ROUTING_HEAD + usize::try_from(routing)?
         }
         [b'E', b'D', ..] | [b'E'] => return Ok(None),
         _ => 0,
@@ -88,13 +96,23 @@ mod tests {
     }
 
     #[test]
-    fn edge_routing_before_the_prefix_is_skipped() {
+    fn edge_routing_before_the_prefix_is_kept_apart() {
         let mut stream = vec![b'E', b'D', 0, 1, 0, 1, 2];
         stream.extend([5; 258]);
         stream.extend([b'W', b'A', 6, 3, 0, 0, 1, 7]);
         for step in [1, 3, 300] {
             assert_eq!(frames_of(&stream, step), [vec![7]], "in steps of {step}");
         }
+        let mut inbound = Inbound::new();
+        inbound.feed(&stream).unwrap();
+        assert_eq!(inbound.routing, Some(vec![5; 258]));
+    }
+
+    #[test]
+    fn a_client_without_edge_routing_shows_none() {
+        let mut inbound = Inbound::new();
+        inbound.feed(&[b'W', b'A', 6, 3]).unwrap();
+        assert_eq!(inbound.routing, None);
     }
 
     #[test]

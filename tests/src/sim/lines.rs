@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot};
 use wacore_binary::Node;
 
+use super::disruption::{Disruption, Moment};
 use super::pairing::Attempt;
 
 pub(crate) type LineId = u64;
@@ -13,6 +14,8 @@ pub(crate) type LineId = u64;
 /// What the rest of the simulator tells a connection to do.
 pub(crate) enum Order {
     Send(Node),
+    /// Sends a frame that no key opens.
+    SendNoise,
     /// Closes the way a server closes, after everything sent so far.
     HangUp,
 }
@@ -31,6 +34,10 @@ pub(crate) enum Phase {
 struct Line {
     orders: mpsc::UnboundedSender<Order>,
     phase: Phase,
+    /// What a story wants to happen to it once it is open.
+    plan: Option<Disruption>,
+    /// Nothing passes any more, either way.
+    silent: bool,
     /// Dropped, it ends the connection on the spot.
     _alive: oneshot::Sender<()>,
 }
@@ -41,18 +48,19 @@ pub(crate) struct Handset {
     pub(crate) orders: mpsc::UnboundedReceiver<Order>,
     /// Ends (with an error) when the line is cut.
     pub(crate) alive: oneshot::Receiver<()>,
+    /// What stands in its way.
+    pub(crate) obstacle: Option<Disruption>,
 }
 
 #[derive(Default)]
 pub(crate) struct Lines {
     open: BTreeMap<LineId, Line>,
     next: LineId,
-    /// "WhatsApp is away": new connections are dropped before a byte passes.
-    pub(crate) refusing: bool,
 }
 
 impl Lines {
-    pub(crate) fn open(&mut self) -> Handset {
+    /// A new line, which meets `fate`.
+    pub(crate) fn open(&mut self, fate: Option<Disruption>) -> Handset {
         let (orders, taken_orders) = mpsc::unbounded_channel();
         let (alive, is_alive) = oneshot::channel();
         let line = self.next;
@@ -62,6 +70,8 @@ impl Lines {
             Line {
                 orders,
                 phase: Phase::Greeting,
+                plan: fate.filter(|fate| fate.moment() == Moment::Open),
+                silent: false,
                 _alive: alive,
             },
         );
@@ -69,6 +79,7 @@ impl Lines {
             line,
             orders: taken_orders,
             alive: is_alive,
+            obstacle: fate.filter(|fate| fate.moment() == Moment::Start),
         }
     }
 
@@ -89,6 +100,26 @@ impl Lines {
         self.open.get_mut(&line).map(|line| &mut line.phase)
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = (LineId, &Phase)> {
+        self.open.iter().map(|(id, line)| (*id, &line.phase))
+    }
+
+    pub(crate) fn take_plan(&mut self, line: LineId) -> Option<Disruption> {
+        self.open.get_mut(&line)?.plan.take()
+    }
+
+    /// The line stays open, and nothing passes any more.
+    pub(crate) fn silence(&mut self, line: LineId) {
+        if let Some(line) = self.open.get_mut(&line) {
+            line.silent = true;
+        }
+    }
+
+    /// Whether what comes on this line is heard.
+    pub(crate) fn hears(&self, line: LineId) -> bool {
+        self.open.get(&line).is_some_and(|line| !line.silent)
+    }
+
     pub(crate) fn find(&self, is_it: impl Fn(&Phase) -> bool) -> Option<LineId> {
         self.open
             .iter()
@@ -99,6 +130,10 @@ impl Lines {
     /// Whether the line is still there to send on.
     pub(crate) fn send(&self, line: LineId, node: Node) -> bool {
         self.order(line, Order::Send(node))
+    }
+
+    pub(crate) fn send_noise(&self, line: LineId) {
+        self.order(line, Order::SendNoise);
     }
 
     /// Closes after what was sent. The line counts as gone from now on.
@@ -114,6 +149,7 @@ impl Lines {
         self.open.clear();
     }
 
+    /// The line is gone; if its socket is still open it is dropped.
     pub(crate) fn forget(&mut self, line: LineId) {
         self.open.remove(&line);
     }
@@ -121,6 +157,6 @@ impl Lines {
     fn order(&self, line: LineId, order: Order) -> bool {
         self.open
             .get(&line)
-            .is_some_and(|line| line.orders.send(order).is_ok())
+            .is_some_and(|line| !line.silent && line.orders.send(order).is_ok())
     }
 }

@@ -5,6 +5,7 @@ use wacore_binary::Node;
 use waproto::whatsapp::Message;
 
 use super::lines::LineId;
+use super::person::Author;
 
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub(crate) struct Letter {
 
 #[derive(Clone)]
 pub(crate) struct Origin {
-    pub(crate) author: String,
+    pub(crate) author: Author,
     pub(crate) message: Message,
 }
 

@@ -135,6 +135,11 @@ impl Transport {
         encode_frame(&buffer, None)
     }
 
+    /// A frame that no key opens.
+    pub(crate) fn noise() -> Result<Vec<u8>> {
+        encode_frame(&rand::random::<[u8; 48]>(), None)
+    }
+
     /// The stanza in a frame (without its length).
     pub(crate) fn open(&mut self, mut frame: Vec<u8>) -> Result<Node> {
         self.inward

@@ -1,5 +1,6 @@
-//! Linking a device by QR: what the server offers a new client, what the owner's phone makes of
-//! the QR that the client shows, and the check of the client's confirmation.
+//! Linking a device: what the server offers a new client, how the owner's phone vouches for it
+//! (after its QR was scanned here, or its code typed, see `link_code`), the check of the client's
+//! confirmation, and the end of a link.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::Engine as _;
@@ -15,75 +16,27 @@ use waproto::whatsapp::{ADVDeviceIdentity, ADVSignedDeviceIdentity, ADVSignedDev
 use super::bundle::KeyShelf;
 use super::clock;
 use super::lines::{LineId, Phase};
+use super::link_code::Request;
+use super::qr::QrCode;
 use super::stanza::{child_bytes, leaf, server};
 use super::world::{Companion, World};
 
-const PREFIX: &str = "https://wa.me/settings/linked_devices#";
-/// How many QR codes one connection can show.
-const REFS: usize = 6;
 const ACCOUNT_SIGNATURE: [u8; 2] = [6, 0];
 const DEVICE_SIGNATURE: [u8; 2] = [6, 1];
 
-/// A QR as the phone reads it.
-#[derive(Debug)]
-pub(crate) struct QrCode {
-    reference: String,
-    pub(crate) noise_key: Vec<u8>,
-    identity: Vec<u8>,
-    secret: Vec<u8>,
-}
-
-impl QrCode {
-    /// Reads `https://wa.me/settings/linked_devices#ref,noise,identity,secret[,platform]`; without
-    /// the address in front, as older clients show it, too.
-    pub(crate) fn parse(text: &str) -> Result<Self> {
-        let text = text.trim();
-        let payload = text.strip_prefix(PREFIX).unwrap_or(text);
-        let parts: Vec<&str> = payload.split(',').collect();
-        let (reference, noise, identity, secret) = match parts.as_slice() {
-            [reference, noise, identity, secret] | [reference, noise, identity, secret, _] => {
-                (*reference, *noise, *identity, *secret)
-            }
-            other => bail!(
-                "this is not a linking QR: it has {} parts separated by commas, expected 4 or 5",
-                other.len()
-            ),
-        };
-        ensure!(
-            !reference.is_empty(),
-            "this is not a linking QR: its reference is empty"
-        );
-        Ok(Self {
-            reference: reference.to_owned(),
-            noise_key: key("noise key", noise)?,
-            identity: key("identity key", identity)?,
-            secret: key("secret", secret)?,
-        })
-    }
-}
-
-fn key(what: &str, text: &str) -> Result<Vec<u8>> {
-    let bytes = BASE64
-        .decode(text)
-        .with_context(|| format!("the {what} in the QR is not base64"))?;
-    ensure!(
-        bytes.len() == 32,
-        "the {what} in the QR has {} bytes, expected 32",
-        bytes.len()
-    );
-    Ok(bytes)
-}
-
-/// A client that waits to be scanned.
+/// A client that waits to be linked.
 pub(crate) struct Attempt {
     refs: Vec<String>,
     pub(crate) noise_key: Vec<u8>,
     /// Gone once the device is linked.
     shelf: Option<KeyShelf>,
-    scanned: Option<Scanned>,
+    vouched: Option<Vouched>,
+    /// The client also shows a code to type on the phone.
+    pub(crate) code: Option<Request>,
 }
 
-struct Scanned {
+/// What the phone said about a device, and in which stanza.
+struct Vouched {
     request: String,
     device: u16,
     details: Vec<u8>,
@@ -91,7 +44,7 @@ struct Scanned {
 
 /// Offers a new client its QR references.
 pub(crate) fn begin(world: &mut World, line: LineId, noise_key: Vec<u8>, shelf: KeyShelf) {
-    let refs: Vec<String> = (0..REFS)
+    let refs: Vec<String> = (0..world.qr_references)
         .map(|_| format!("2@{}", BASE64.encode(rand::random::<[u8; 32]>())))
         .collect();
     let offer = NodeBuilder::new("iq")
@@ -108,7 +61,8 @@ pub(crate) fn begin(world: &mut World, line: LineId, noise_key: Vec<u8>, shelf: 
             refs,
             noise_key,
             shelf: Some(shelf),
-            scanned: None,
+            vouched: None,
+            code: None,
         }));
     }
     world.send(line, offer);
@@ -122,13 +76,7 @@ pub(crate) fn scan(world: &mut World, qr: &QrCode) -> Result<()> {
             matches!(phase, Phase::Pairing(attempt) if attempt.refs.contains(&qr.reference))
         })
         .context("this QR is not, or no longer, shown by any client connected here")?;
-    let owner = world.owner()?;
-    let (number, lid) = (owner.number.clone(), owner.lid.clone());
-    let account = owner.device.identity().clone();
-    let device = world.last_device + 1;
-    let Some(Phase::Pairing(attempt)) = world.lines.phase_mut(line) else {
-        bail!("the client that shows this QR went away");
-    };
+    let attempt = attempt(world, line)?;
     ensure!(
         attempt.noise_key == qr.noise_key,
         "the QR's noise key is not the client's"
@@ -138,7 +86,34 @@ pub(crate) fn scan(world: &mut World, qr: &QrCode) -> Result<()> {
         shelf.identity() == qr.identity,
         "the QR's identity key is not the client's"
     );
-    ensure!(attempt.scanned.is_none(), "this QR was scanned before");
+    ensure!(attempt.vouched.is_none(), "this QR was scanned before");
+    vouch(world, line, &qr.secret)
+}
+
+/// The client on `line`, while it waits to be linked.
+pub(crate) fn attempt(world: &mut World, line: LineId) -> Result<&mut Attempt> {
+    match world.lines.phase_mut(line) {
+        Some(Phase::Pairing(attempt)) => Ok(attempt),
+        Some(Phase::Greeting | Phase::LoggedIn { .. }) | None => {
+            bail!("no client waits to be linked on this connection")
+        }
+    }
+}
+
+impl Attempt {
+    pub(crate) fn identity(&self) -> Result<&[u8]> {
+        let shelf = self.shelf.as_ref();
+        Ok(shelf.context("this client is linked already")?.identity())
+    }
+}
+
+/// Tells the client on `line` that it belongs to the owner; `secret` is what it and the phone share.
+pub(crate) fn vouch(world: &mut World, line: LineId, secret: &[u8]) -> Result<()> {
+    let owner = world.owner()?;
+    let (number, lid) = (owner.number.clone(), owner.lid.clone());
+    let account = owner.phone.device.identity().clone();
+    let device = world.last_device + 1;
+    let identity = attempt(world, line)?.identity()?.to_vec();
 
     let details = ADVDeviceIdentity {
         raw_id: Some(rand::random()),
@@ -147,7 +122,7 @@ pub(crate) fn scan(world: &mut World, qr: &QrCode) -> Result<()> {
         ..Default::default()
     }
     .encode_to_vec();
-    let statement = [&ACCOUNT_SIGNATURE, details.as_slice(), &qr.identity].concat();
+    let statement = [&ACCOUNT_SIGNATURE, details.as_slice(), &identity].concat();
     let signature = account
         .private_key()
         .calculate_signature(&statement, &mut rand::rng())?;
@@ -158,7 +133,7 @@ pub(crate) fn scan(world: &mut World, qr: &QrCode) -> Result<()> {
         ..Default::default()
     }
     .encode_to_vec();
-    let mut mac = Hmac::<Sha256>::new_from_slice(&qr.secret)?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret)?;
     mac.update(&signed);
     let sealed = ADVSignedDeviceIdentityHMAC {
         hmac: Some(mac.finalize().into_bytes().to_vec()),
@@ -167,7 +142,7 @@ pub(crate) fn scan(world: &mut World, qr: &QrCode) -> Result<()> {
     };
 
     let request = format!("pair-success-{device}");
-    attempt.scanned = Some(Scanned {
+    attempt(world, line)?.vouched = Some(Vouched {
         request: request.clone(),
         device,
         details,
@@ -195,19 +170,17 @@ pub(crate) fn scan(world: &mut World, qr: &QrCode) -> Result<()> {
 /// The client's answer to the phone: check its signature, link the device, and end the
 /// connection with 515, upon which the client logs in.
 pub(crate) fn confirm(world: &mut World, line: LineId, answer: &Node) -> Result<()> {
-    let account_key = *world.owner()?.device.identity().public_key();
-    let Some(Phase::Pairing(attempt)) = world.lines.phase_mut(line) else {
-        bail!("a pairing was confirmed on a connection that is not pairing");
-    };
-    let scanned = attempt
-        .scanned
+    let account_key = *world.owner()?.phone.device.identity().public_key();
+    let attempt = attempt(world, line)?;
+    let vouched = attempt
+        .vouched
         .as_ref()
-        .context("a pairing was confirmed before any scan")?;
+        .context("a pairing was confirmed before the phone knew of it")?;
     let id = super::stanza::required_attr(answer, "id")?;
     ensure!(
-        id == scanned.request,
+        id == vouched.request,
         "the confirmation answers {id}, not {}",
-        scanned.request
+        vouched.request
     );
     let shelf = attempt
         .shelf
@@ -220,7 +193,7 @@ pub(crate) fn confirm(world: &mut World, line: LineId, answer: &Node) -> Result<
         ADVSignedDeviceIdentity::decode_from_slice(&child_bytes(sign, "device-identity")?)?;
     let statement = [
         &DEVICE_SIGNATURE,
-        scanned.details.as_slice(),
+        vouched.details.as_slice(),
         shelf.identity(),
         account_key.public_key_bytes(),
     ]
@@ -234,7 +207,7 @@ pub(crate) fn confirm(world: &mut World, line: LineId, answer: &Node) -> Result<
         "the device's signature does not hold"
     );
 
-    let device = scanned.device;
+    let device = vouched.device;
     let noise_key = attempt.noise_key.clone();
     let shelf = attempt
         .shelf
@@ -279,57 +252,14 @@ pub(crate) fn unlink(world: &mut World) {
 fn link(world: &mut World, companion: Companion) -> Result<()> {
     unlink(world);
     world.last_device = companion.device;
+    world.companion_logged_out = false;
     world.companion = Some(companion);
     let peer = world.companion_peer()?;
     for person in world.people.values_mut() {
-        person.device.forget(&peer);
-        person.shared_keys.clear();
+        for endpoint in person.endpoints_mut() {
+            endpoint.device.forget(&peer);
+            endpoint.shared_keys.clear();
+        }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parts() -> [String; 5] {
-        let key = |byte: u8| BASE64.encode([byte; 32]);
-        ["2@abc".into(), key(1), key(2), key(3), "1".into()]
-    }
-
-    #[test]
-    fn a_qr_is_read_with_and_without_the_address_in_front() {
-        for (prefix, count) in [(PREFIX, 5), (PREFIX, 4), ("", 5), (" ", 4)] {
-            let text = format!("{prefix}{}\n", parts()[..count].join(","));
-            let qr = QrCode::parse(&text).unwrap();
-            assert_eq!(qr.reference, "2@abc");
-            assert_eq!(qr.noise_key, [1; 32]);
-            assert_eq!(qr.identity, [2; 32]);
-            assert_eq!(qr.secret, [3; 32]);
-        }
-    }
-
-    #[test]
-    fn what_is_no_linking_qr_is_refused_with_the_reason() {
-        let with = |index: usize, value: &str| {
-            let mut parts = parts();
-            parts[index] = value.to_owned();
-            format!("{PREFIX}{}", parts.join(","))
-        };
-        for (text, reason) in [
-            (String::new(), "1 parts"),
-            ("https://example.org/".to_owned(), "1 parts"),
-            (format!("{PREFIX}{},extra", parts().join(",")), "6 parts"),
-            (with(0, ""), "reference is empty"),
-            (with(1, "!!"), "noise key in the QR is not base64"),
-            (
-                with(2, &BASE64.encode([1; 31])),
-                "identity key in the QR has 31 bytes",
-            ),
-            (with(3, ""), "secret in the QR has 0 bytes"),
-        ] {
-            let refusal = format!("{:#}", QrCode::parse(&text).unwrap_err());
-            assert!(refusal.contains(reason), "{text}: {refusal}");
-        }
-    }
 }

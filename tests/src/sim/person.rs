@@ -1,7 +1,8 @@
 //! A person of the simulated world: the account's owner or a contact. Each has a number (PN), a
-//! LID, one device with its own Signal identity, and remembers what that device received.
+//! LID and one or more devices, each with its own Signal identity and what it has received.
+//! (The owner's linked device is the real client, and is not here.)
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, ensure};
 use sha2::{Digest as _, Sha256};
@@ -33,19 +34,66 @@ pub struct Received {
     pub message: Message,
 }
 
+/// Who writes, and on which device: 0 is the phone.
+#[derive(Clone, Debug)]
+pub(crate) struct Author {
+    pub(crate) number: String,
+    pub(crate) device: u16,
+}
+
+impl Author {
+    pub(crate) fn on_phone(number: &str) -> Self {
+        Self {
+            number: number.to_owned(),
+            device: 0,
+        }
+    }
+}
+
 pub(crate) struct Person {
     pub(crate) name: String,
     pub(crate) number: String,
     pub(crate) lid: String,
-    pub(crate) device: Device,
+    /// Device 0.
+    pub(crate) phone: Endpoint,
+    /// Devices 1, 2 and so on.
+    linked: Vec<Endpoint>,
     /// How this person's direct messages are addressed.
     pub(crate) writes_by: Addressing,
+    /// Whether stanzas that name this person by LID give the number, too.
+    pub(crate) shows_number: bool,
+    /// Whether the number can be looked up.
+    pub(crate) is_listed: bool,
     pub(crate) sends_receipts: bool,
+    /// How many of this person's next messages leave damaged.
+    pub(crate) garbles: u32,
+}
+
+/// One device and what has passed through it.
+pub(crate) struct Endpoint {
+    pub(crate) device: Device,
     pub(crate) received: Vec<Received>,
     /// How many of `received` a story has already taken.
     pub(crate) taken: usize,
-    /// The chats in which the companion has this person's sender key.
+    /// The chats in which the companion has this device's sender key.
     pub(crate) shared_keys: BTreeSet<String>,
+    /// How many of the next messages it cannot read.
+    pub(crate) unreadable: u32,
+    /// How often it has asked for a message again.
+    pub(crate) asked_again: BTreeMap<String, u32>,
+}
+
+impl Endpoint {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            device: Device::generate()?,
+            received: Vec::new(),
+            taken: 0,
+            shared_keys: BTreeSet::new(),
+            unreadable: 0,
+            asked_again: BTreeMap::new(),
+        })
+    }
 }
 
 impl Person {
@@ -55,13 +103,43 @@ impl Person {
             name: name.to_owned(),
             lid: lid_of(&number),
             number,
-            device: Device::generate()?,
+            phone: Endpoint::new()?,
+            linked: Vec::new(),
             writes_by: Addressing::Number,
+            shows_number: true,
+            is_listed: true,
             sends_receipts: true,
-            received: Vec::new(),
-            taken: 0,
-            shared_keys: BTreeSet::new(),
+            garbles: 0,
         })
+    }
+
+    /// Links one more device; gives its number.
+    pub(crate) fn link_device(&mut self) -> Result<u16> {
+        self.linked.push(Endpoint::new()?);
+        Ok(u16::try_from(self.linked.len())?)
+    }
+
+    pub(crate) fn endpoints_mut(&mut self) -> impl Iterator<Item = &mut Endpoint> {
+        std::iter::once(&mut self.phone).chain(&mut self.linked)
+    }
+
+    /// Every device's number.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = u16> {
+        (0..).take(1 + self.linked.len())
+    }
+
+    pub(crate) fn endpoint(&self, device: u16) -> Option<&Endpoint> {
+        match usize::from(device).checked_sub(1) {
+            None => Some(&self.phone),
+            Some(index) => self.linked.get(index),
+        }
+    }
+
+    pub(crate) fn endpoint_mut(&mut self, device: u16) -> Option<&mut Endpoint> {
+        match usize::from(device).checked_sub(1) {
+            None => Some(&mut self.phone),
+            Some(index) => self.linked.get_mut(index),
+        }
     }
 
     pub(crate) fn pn_jid(&self) -> Jid {
@@ -80,15 +158,22 @@ impl Person {
         }
     }
 
+    /// One device's address; the phone's is the person's.
+    pub(crate) fn device_jid(&self, addressing: Addressing, device: u16) -> Jid {
+        let mut jid = self.jid(addressing);
+        jid.device = device;
+        jid
+    }
+
     pub(crate) fn is(&self, jid: &Jid) -> bool {
         (jid.is_pn() && jid.user == self.number.as_str())
             || (jid.is_lid() && jid.user == self.lid.as_str())
     }
 
-    pub(crate) fn peer(&self) -> Peer {
+    pub(crate) fn peer(&self, device: u16) -> Peer {
         Peer {
             lid: self.lid.clone(),
-            device: 0,
+            device,
         }
     }
 }
@@ -127,6 +212,17 @@ mod tests {
         assert!(ana.is(&ana.pn_jid()) && ana.is(&ana.lid_jid()));
         assert!(ana.is(&Jid::lid_device(ana.lid.as_str(), 3)));
         assert!(!ana.is(&Jid::lid(ana.number.as_str())));
+    }
+
+    #[test]
+    fn a_person_has_a_phone_and_the_devices_that_were_linked() {
+        let mut ana = Person::new("Ana", "15551234567").unwrap();
+        assert_eq!(ana.devices().collect::<Vec<_>>(), [0]);
+        assert_eq!(ana.link_device().unwrap(), 1);
+        assert_eq!(ana.devices().collect::<Vec<_>>(), [0, 1]);
+        assert!(ana.endpoint(1).is_some() && ana.endpoint(2).is_none());
+        let jid = ana.device_jid(Addressing::Number, 1).to_string();
+        assert_eq!(jid, "15551234567:1@s.whatsapp.net");
     }
 
     #[test]

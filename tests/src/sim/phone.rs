@@ -1,4 +1,4 @@
-//! The owner's phone: scans the QR of a device to link, writes messages of its own (the companion
+//! The owner's phone: scans the QR of a device to link or takes its code, writes messages of its own (the companion
 //! gets copies), and receives copies of what the companion sends.
 
 use std::time::Duration;
@@ -10,11 +10,15 @@ use super::contact::{self, Contact};
 use super::content;
 use super::group::Group;
 use super::lines::Phase;
-use super::pairing::{self, QrCode};
-use super::person::Received;
+use super::link_code;
+use super::pairing;
+use super::person::{Author, Received};
+use super::qr::QrCode;
 use super::world::Shared;
 use super::writing;
 
+/// How long a client may take to ask for a code that it shows already.
+const REQUEST: Duration = Duration::from_secs(5);
 /// How long a client may take to confirm a pairing.
 const CONFIRMATION: Duration = Duration::from_secs(20);
 
@@ -61,16 +65,43 @@ impl Phone {
     pub async fn scan(&self, qr: &str) -> Result<()> {
         let qr = QrCode::parse(qr)?;
         self.shared.change(|world| pairing::scan(world, &qr))?;
+        self.sees_linked(&qr.noise_key).await
+    }
+
+    /// Types the code that a client shows (with or without the dash) and links it, as
+    /// [`Phone::scan`]. A client that has not asked for its code yet is waited for.
+    ///
+    /// # Errors
+    /// When `code` is no pairing code, no client shows one, this is another than the client shows
+    /// (it may be typed again then), or the client does not confirm.
+    pub async fn enters_code(&self, code: &str) -> Result<()> {
+        let code = link_code::read_code(code)?;
+        let what = "a client that shows a pairing code";
+        let question = self
+            .shared
+            .wait_for(REQUEST, what, |world| Ok(link_code::question(world)))
+            .await?;
+        let reply = link_code::Reply::new(&question, &code)?;
+        self.shared
+            .change(|world| link_code::answer(world, question.line, reply))?;
+        self.sees_linked(&question.noise_key).await
+    }
+
+    async fn sees_linked(&self, noise_key: &[u8]) -> Result<()> {
         self.shared
             .wait_for(CONFIRMATION, "the client to confirm the pairing", |world| {
                 let linked = world.companion.as_ref();
-                if linked.is_some_and(|companion| companion.noise_key == qr.noise_key) {
+                if linked.is_some_and(|companion| companion.noise_key == noise_key) {
                     return Ok(Some(()));
                 }
-                let waits = |phase: &Phase| {
-                    matches!(phase, Phase::Pairing(attempt) if attempt.noise_key == qr.noise_key)
-                };
-                match world.lines.find(waits) {
+                let mut attempts = world.lines.all().filter_map(|(_, phase)| match phase {
+                    Phase::Pairing(attempt) => Some(attempt),
+                    Phase::Greeting | Phase::LoggedIn { .. } => None,
+                });
+                match attempts.find(|attempt| attempt.noise_key == noise_key) {
+                    Some(attempt) if attempt.code.as_ref().is_some_and(|code| code.refused) => {
+                        bail!("wrong code: the client shows another one")
+                    }
                     Some(_) => Ok(None),
                     None => bail!("the client went away before it confirmed the pairing"),
                 }
@@ -106,8 +137,9 @@ impl Phone {
     /// When no device is linked.
     pub async fn says_in(&self, group: &Group, text: &str) -> Result<String> {
         let message = content::text(text);
-        self.shared
-            .change(|world| writing::in_group(world, &self.number, &group.jid, message))
+        self.shared.change(|world| {
+            writing::in_group(world, &Author::on_phone(&self.number), &group.jid, message)
+        })
     }
 
     /// The owner writes to themselves.
@@ -125,12 +157,12 @@ impl Phone {
     /// # Errors
     /// When none comes `within`.
     pub async fn next_message(&self, within: Duration) -> Result<Received> {
-        contact::next_message(&self.shared, &self.number, within, "a copy on the phone").await
+        contact::next_message(&self.shared, &self.number, 0, within, "a copy on the phone").await
     }
 
     /// Every copy so far.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
-        contact::received(&self.shared, &self.number)
+        contact::received(&self.shared, &self.number, 0)
     }
 }

@@ -7,6 +7,7 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 
 use super::directory;
+use super::faults;
 use super::lines::{LineId, Phase};
 use super::pairing;
 use super::stanza::{attr, error, jid_attr, required_attr, server};
@@ -52,7 +53,10 @@ pub(crate) fn answer(world: &mut World, line: LineId, query: &Node) -> Result<()
     match after {
         After::Nothing => {}
         After::Activation => activate(world, line)?,
-        After::Removal => pairing::unlink(world),
+        After::Removal => {
+            pairing::unlink(world);
+            world.companion_logged_out = true;
+        }
     }
     Ok(())
 }
@@ -177,15 +181,11 @@ fn bundle(world: &mut World, jid: &Jid) -> Result<Node> {
         .context("nobody has this address")?
         .number
         .clone();
-    if jid.device == 0 {
-        return Ok(world
-            .person_mut(&number)?
-            .device
-            .issue_bundle()?
-            .to_node(jid));
+    if let Some(endpoint) = world.person_mut(&number)?.endpoint_mut(jid.device) {
+        return Ok(endpoint.device.issue_bundle()?.to_node(jid));
     }
     // In groups addressed by LID a client asks for itself, too.
-    anyhow::ensure!(number == world.owner, "contacts have one device");
+    anyhow::ensure!(number == world.owner, "the contact has no such device");
     let companion = world.companion_mut()?;
     anyhow::ensure!(jid.device == companion.device, "this device is not linked");
     Ok(companion.shelf.issue().to_node(jid))
@@ -237,13 +237,18 @@ fn activate(world: &mut World, line: LineId) -> Result<()> {
     if let Some(phase) = world.lines.phase_mut(line) {
         *phase = Phase::LoggedIn { active: true };
     }
+    let late = world.mail.due(line, true);
+    let count = late.len();
+    for node in late {
+        world.send(line, node);
+    }
+    let offline = NodeBuilder::new("offline").attr("count", count).build();
+    world.send(line, NodeBuilder::new("ib").children([offline]).build());
     let companion = world.companion_mut()?;
     if !companion.has_history {
         companion.has_history = true;
         writing::push_empty_history(world)?;
     }
-    for node in world.mail.due(line, true) {
-        world.send(line, node);
-    }
+    faults::opened(world, line);
     Ok(())
 }

@@ -8,13 +8,18 @@ use waproto::whatsapp::ClientPayload;
 
 use super::bundle::KeyShelf;
 use super::clock;
+use super::disruption::replaced;
+use super::faults;
 use super::lines::{LineId, Phase};
+use super::link_code;
 use super::noise::Introduction;
 use super::pairing;
 use super::queries;
 use super::reading;
-use super::stanza::{attr, to_text};
+use super::stanza::{attr, leaf, to_text};
 use super::world::World;
+
+const NOT_LINKED: u16 = 401;
 
 /// A client has shaken hands: it wants to be paired, or to log in.
 pub(crate) fn greet(world: &mut World, line: LineId, introduction: Introduction) {
@@ -22,13 +27,18 @@ pub(crate) fn greet(world: &mut World, line: LineId, introduction: Introduction)
         world
             .journal
             .trouble(format!("a client was refused: {refusal:#}"));
-        let failure = NodeBuilder::new("failure")
-            .attr("reason", "401")
-            .attr("location", "simulator")
-            .build();
-        world.send(line, failure);
-        world.lines.hang_up(line);
+        turn_away(world, line, NOT_LINKED);
     }
+}
+
+/// Refuses a client for this reason.
+pub(crate) fn turn_away(world: &mut World, line: LineId, reason: u16) {
+    let failure = NodeBuilder::new("failure")
+        .attr("reason", reason)
+        .attr("location", "simulator")
+        .build();
+    world.send(line, failure);
+    world.lines.hang_up(line);
 }
 
 fn admit(world: &mut World, line: LineId, introduction: Introduction) -> Result<()> {
@@ -37,6 +47,7 @@ fn admit(world: &mut World, line: LineId, introduction: Introduction) -> Result<
     if let Some(data) = payload.device_pairing_data.into_option() {
         let shelf = KeyShelf::from_registration(data)?;
         pairing::begin(world, line, introduction.noise_key, shelf);
+        faults::opened(world, line);
         return Ok(());
     }
 
@@ -61,15 +72,7 @@ fn admit(world: &mut World, line: LineId, introduction: Introduction) -> Result<
         .lines
         .find(|phase| matches!(phase, Phase::LoggedIn { .. }))
     {
-        let conflict = NodeBuilder::new("conflict")
-            .attr("type", "replaced")
-            .build();
-        world.send(
-            earlier,
-            NodeBuilder::new("stream:error")
-                .children([conflict])
-                .build(),
-        );
+        world.send(earlier, replaced());
         world.lines.hang_up(earlier);
     }
     if let Some(phase) = world.lines.phase_mut(line) {
@@ -85,13 +88,19 @@ fn admit(world: &mut World, line: LineId, introduction: Introduction) -> Result<
         .attr("lid", lid)
         .build();
     world.send(line, success);
-    let offline = NodeBuilder::new("offline").attr("count", 0).build();
-    world.send(line, NodeBuilder::new("ib").children([offline]).build());
+    if let Some(edge) = world.edge.clone() {
+        let routing = NodeBuilder::new("edge_routing").children([leaf("routing_info", edge)]);
+        let routing = NodeBuilder::new("ib").children([routing.build()]);
+        world.send(line, routing.build());
+    }
     Ok(())
 }
 
 /// Takes one stanza from a client.
 pub(crate) fn receive(world: &mut World, line: LineId, node: Node) {
+    if !world.lines.hears(line) {
+        return;
+    }
     world.journal.received(node.clone());
     if let Err(failure) = dispatch(world, line, &node) {
         world
@@ -102,6 +111,7 @@ pub(crate) fn receive(world: &mut World, line: LineId, node: Node) {
 
 fn dispatch(world: &mut World, line: LineId, node: &Node) -> Result<()> {
     let logged_in = matches!(world.lines.phase(line), Some(Phase::LoggedIn { .. }));
+    let is_pairing = matches!(world.lines.phase(line), Some(Phase::Pairing(_)));
     match node.tag.as_ref() {
         "iq" if attr(node, "type").as_deref() == Some("result") => {
             match node.get_optional_child("pair-device-sign") {
@@ -110,11 +120,12 @@ fn dispatch(world: &mut World, line: LineId, node: &Node) -> Result<()> {
             }
         }
         "iq" if logged_in => queries::answer(world, line, node),
+        "iq" if is_pairing => link_code::take(world, line, node),
         "message" if logged_in => reading::message(world, line, node),
         "receipt" if logged_in => reading::receipt_taken(world, line, node),
         "ack" if logged_in => reading::ack_taken(world, node),
         // Nothing to answer: presence, telemetry and the like are kept for assertions.
-        "presence" | "ib" | "chatstate" => Ok(()),
+        "presence" | "ib" | "chatstate" | "ack" => Ok(()),
         _ => anyhow::bail!("not understood here"),
     }
 }

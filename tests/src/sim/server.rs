@@ -9,10 +9,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Packet;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::StatusCode;
+use wacore_binary::Node;
 
+use super::disruption::Disruption;
 use super::intro::Inbound;
 use super::lines::{Handset, LineId, Order};
-use super::noise::{ServerIdentity, Transport};
+use super::noise::{Introduction, ServerIdentity, Transport};
 use super::router;
 use super::world::Shared;
 
@@ -25,9 +29,9 @@ pub(crate) async fn run(listener: TcpListener, identity: ServerIdentity, shared:
         let Ok((socket, _)) = listener.accept().await else {
             continue;
         };
-        let handset = shared.change(|world| {
-            let refusing = world.lines.refusing;
-            (!refusing).then(|| world.lines.open())
+        let handset = shared.change(|world| match world.faults.next() {
+            Some(Disruption::Refused) => None,
+            fate => Some(world.lines.open(fate)),
         });
         // Dropping the socket here is how a refused client learns of it.
         if let Some(handset) = handset {
@@ -52,9 +56,10 @@ async fn attend(
         line,
         orders,
         alive,
+        obstacle,
     } = handset;
     let outcome = tokio::select! {
-        outcome = converse(socket, line, orders, &identity, &shared) => outcome,
+        outcome = converse(socket, line, orders, obstacle, &identity, &shared) => outcome,
         // Cut: the socket is dropped with whatever was in it.
         _ = alive => Ok(()),
     };
@@ -72,18 +77,27 @@ async fn converse(
     socket: TcpStream,
     line: LineId,
     mut orders: mpsc::UnboundedReceiver<Order>,
+    obstacle: Option<Disruption>,
     identity: &ServerIdentity,
     shared: &Shared,
 ) -> Result<()> {
-    let mut wire = Wire {
-        socket: tokio_tungstenite::accept_async(socket)
-            .await
-            .context("no websocket upgrade")?,
-        inbound: Inbound::new(),
-    };
-    let Some(mut transport) = shake_hands(&mut wire, line, identity, shared).await? else {
+    let Some(socket) = upgrade(socket, obstacle).await? else {
         return Ok(());
     };
+    let mut wire = Wire {
+        socket,
+        inbound: Inbound::new(),
+    };
+    let Some((mut transport, introduction)) =
+        shake_hands(&mut wire, obstacle, identity, shared).await?
+    else {
+        return Ok(());
+    };
+    shared.change(|world| match obstacle {
+        Some(Disruption::SilenceAfterHandshake) => world.lines.silence(line),
+        Some(Disruption::LoginFailure(reason)) => router::turn_away(world, line, reason),
+        _ => router::greet(world, line, introduction),
+    });
     loop {
         tokio::select! {
             order = orders.recv() => match order {
@@ -91,12 +105,13 @@ async fn converse(
                     let frame = transport.seal(&node)?;
                     wire.send(frame).await?;
                 }
+                Some(Order::SendNoise) => wire.send(Transport::noise()?).await?,
                 Some(Order::HangUp) | None => return wire.close().await,
             },
             frame = wire.next_frame() => match frame? {
                 Some(frame) => {
                     let node = transport.open(frame)?;
-                    shared.change(|world| router::receive(world, line, node));
+                    hear(shared, line, node);
                 }
                 None => return Ok(()),
             },
@@ -104,24 +119,70 @@ async fn converse(
     }
 }
 
+/// A stanza is handled at once, unless a story wants answers to take their time.
+fn hear(shared: &Shared, line: LineId, node: Node) {
+    let delay = shared.look(|world| world.faults.delay(&node));
+    let Some(delay) = delay else {
+        return shared.change(|world| router::receive(world, line, node));
+    };
+    let shared = shared.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(delay).await;
+        shared.change(|world| router::receive(world, line, node));
+    });
+}
+
+/// `None` when the connection is over with it.
+async fn upgrade(
+    mut socket: TcpStream,
+    obstacle: Option<Disruption>,
+) -> Result<Option<WebSocketStream<TcpStream>>> {
+    match obstacle {
+        Some(Disruption::NoUpgrade) => {
+            // Read on to see the client go away.
+            tokio::io::copy(&mut socket, &mut tokio::io::sink()).await?;
+            Ok(None)
+        }
+        Some(Disruption::UpgradeStatus(status)) => {
+            let status = StatusCode::from_u16(status).context("no status of HTTP")?;
+            let refuse = |_: &Request, _: Response| {
+                let mut refusal = ErrorResponse::new(None);
+                *refusal.status_mut() = status;
+                Err(refusal)
+            };
+            // The error is the one made above.
+            let _ = tokio_tungstenite::accept_hdr_async(&mut socket, refuse).await;
+            Ok(None)
+        }
+        _ => {
+            let socket = tokio_tungstenite::accept_async(socket).await;
+            Ok(Some(socket.context("no websocket upgrade")?))
+        }
+    }
+}
+
 /// `None` when the client went away meanwhile.
 async fn shake_hands(
     wire: &mut Wire,
-    line: LineId,
+    obstacle: Option<Disruption>,
     identity: &ServerIdentity,
     shared: &Shared,
-) -> Result<Option<Transport>> {
+) -> Result<Option<(Transport, Introduction)>> {
     let Some(hello) = wire.next_frame().await? else {
         return Ok(None);
     };
+    let routing = wire.inbound.routing.take();
+    shared.change(|world| world.edge_shown = routing);
     let (answer, half_done) = identity.answer(&hello)?;
-    wire.send(answer).await?;
+    match obstacle {
+        Some(Disruption::NoServerHello) => {}
+        Some(Disruption::UnreadableServerHello) => wire.send(Transport::noise()?).await?,
+        _ => wire.send(answer).await?,
+    }
     let Some(finish) = wire.next_frame().await? else {
         return Ok(None);
     };
-    let (transport, introduction) = half_done.finish(&finish)?;
-    shared.change(|world| router::greet(world, line, introduction));
-    Ok(Some(transport))
+    Ok(Some(half_done.finish(&finish)?))
 }
 
 struct Wire {

@@ -25,7 +25,7 @@ const OWNER: (&str, &str) = ("Olga", "15550001000");
 /// can run side by side in one process. Ends when dropped, and every connection with it.
 #[derive(Debug)]
 pub struct Simulator {
-    shared: Shared,
+    pub(crate) shared: Shared,
     phone: Phone,
     address: SocketAddr,
     server: JoinHandle<()>,
@@ -202,14 +202,42 @@ impl Simulator {
         self.shared.change(|world| world.mail.marks_late = does);
     }
 
-    /// Cuts every connection without a goodbye, as a failing network does.
-    pub fn drop_connections(&self) {
-        self.shared.change(|world| world.lines.cut_all());
+    /// How many QR codes one connection can show (6 by default): after the last one has expired
+    /// the client has to connect again.
+    pub fn offer_qr_codes(&self, count: usize) {
+        self.shared.change(|world| world.qr_references = count);
     }
 
-    /// "WhatsApp is away": while set, new connections are dropped at once.
-    pub fn refuse_connections(&self, does: bool) {
-        self.shared.change(|world| world.lines.refusing = does);
+    /// Tells clients at their login to show `route` when they connect the next time.
+    pub fn route_clients(&self, route: &[u8]) {
+        self.shared
+            .change(|world| world.edge = Some(route.to_vec()));
+    }
+
+    /// The route that the client showed which connected last.
+    #[must_use]
+    pub fn route_shown(&self) -> Option<Vec<u8>> {
+        self.shared.look(|world| world.edge_shown.clone())
+    }
+
+    /// The number of the linked device, if one is.
+    #[must_use]
+    pub fn linked_device(&self) -> Option<u16> {
+        self.shared
+            .look(|world| world.companion.as_ref().map(|companion| companion.device))
+    }
+
+    /// Waits until the linked device has ended its link by itself.
+    ///
+    /// # Errors
+    /// When it has not `within`.
+    pub async fn wait_until_logged_out(&self, within: Duration) -> Result<()> {
+        let what = "the linked device to log out";
+        self.shared
+            .wait_for(within, what, |world| {
+                Ok(world.companion_logged_out.then_some(()))
+            })
+            .await
     }
 
     /// How many connections have been made so far.

@@ -12,11 +12,12 @@ use wacore_binary::{Jid, Node};
 
 use super::bundle::KeyShelf;
 use super::device::Peer;
+use super::faults::Faults;
 use super::group::GroupState;
 use super::journal::Journal;
 use super::lines::{LineId, Lines, Phase};
 use super::mail::Mail;
-use super::person::Person;
+use super::person::{Endpoint, Person};
 
 /// The device that was linked by scanning its QR.
 pub(crate) struct Companion {
@@ -34,12 +35,24 @@ pub(crate) struct World {
     pub(crate) people: BTreeMap<String, Person>,
     pub(crate) groups: BTreeMap<String, GroupState>,
     pub(crate) companion: Option<Companion>,
+    /// The companion ended its link by itself.
+    pub(crate) companion_logged_out: bool,
     /// Device numbers are never used twice.
     pub(crate) last_device: u16,
     pub(crate) lines: Lines,
     pub(crate) mail: Mail,
     pub(crate) journal: Journal,
+    pub(crate) faults: Faults,
+    /// How many QR codes one connection can show.
+    pub(crate) qr_references: usize,
+    /// Where logged-in clients are told to connect to next time.
+    pub(crate) edge: Option<Vec<u8>>,
+    /// What the last client that connected said about where it was told to connect to.
+    pub(crate) edge_shown: Option<Vec<u8>>,
 }
+
+/// As WhatsApp does.
+const QR_REFERENCES: usize = 6;
 
 impl World {
     pub(crate) fn new(owner: Person) -> Self {
@@ -48,10 +61,15 @@ impl World {
             people: BTreeMap::from([(owner.number.clone(), owner)]),
             groups: BTreeMap::new(),
             companion: None,
+            companion_logged_out: false,
             last_device: 0,
             lines: Lines::default(),
             mail: Mail::default(),
             journal: Journal::default(),
+            faults: Faults::default(),
+            qr_references: QR_REFERENCES,
+            edge: None,
+            edge_shown: None,
         }
     }
 
@@ -65,6 +83,15 @@ impl World {
         self.people
             .get_mut(number)
             .with_context(|| format!("nobody here has the number {number}"))
+    }
+
+    /// One device of the person with this number.
+    pub(crate) fn endpoint_mut(&mut self, number: &str, device: u16) -> Result<&mut Endpoint> {
+        let person = self.person_mut(number)?;
+        let name = person.name.clone();
+        person
+            .endpoint_mut(device)
+            .with_context(|| format!("{name} has no device {device}: link one first"))
     }
 
     pub(crate) fn owner(&self) -> Result<&Person> {

@@ -21,20 +21,25 @@ use super::content::announcement;
 use super::device::Sealed;
 use super::mail::{Fate, Origin};
 use super::padding::pad;
-use super::person::Addressing;
+use super::person::{Addressing, Author};
 use super::stanza::leaf;
 use super::world::World;
 
-/// `author` (a number) writes to the owner directly.
-pub(crate) fn direct(world: &mut World, author: &str, message: Message) -> Result<String> {
-    let person = world.person(author)?;
-    let from = person.jid(person.writes_by);
+/// `author` writes to the owner directly.
+pub(crate) fn direct(world: &mut World, author: &Author, message: Message) -> Result<String> {
+    let person = world.person(&author.number)?;
+    let from = person.device_jid(person.writes_by, author.device);
     let stanza = NodeBuilder::new("message").attr("from", from);
     let stanza = match person.writes_by {
         Addressing::Number => stanza.attr("sender_lid", person.lid_jid()),
-        Addressing::Lid => stanza
-            .attr("sender_pn", person.pn_jid())
-            .attr("addressing_mode", "lid"),
+        Addressing::Lid => {
+            let stanza = stanza.attr("addressing_mode", "lid");
+            if person.shows_number {
+                stanza.attr("sender_pn", person.pn_jid())
+            } else {
+                stanza
+            }
+        }
     };
     let sealed = seal(world, author, &message)?;
     post(world, author, stanza, vec![sealed], message)
@@ -43,7 +48,7 @@ pub(crate) fn direct(world: &mut World, author: &str, message: Message) -> Resul
 /// `author` writes in a group. The first time, the stanza also carries the author's sender key.
 pub(crate) fn in_group(
     world: &mut World,
-    author: &str,
+    author: &Author,
     group: &str,
     message: Message,
 ) -> Result<String> {
@@ -51,30 +56,36 @@ pub(crate) fn in_group(
         .groups
         .get(group)
         .with_context(|| format!("no group {group}"))?;
-    let person = world.person(author)?;
+    let person = world.person(&author.number)?;
     ensure!(
-        state.members.iter().any(|member| member == author),
+        state.members.contains(&author.number),
         "{} is not a member of {group}",
         person.name
     );
-    let stanza = NodeBuilder::new("message").attr("from", state.jid());
+    let participant = person.device_jid(state.addressing, author.device);
+    let stanza = NodeBuilder::new("message")
+        .attr("from", state.jid())
+        .attr("participant", participant);
     let stanza = match state.addressing {
         Addressing::Number => stanza
-            .attr("participant", person.pn_jid())
             .attr("participant_lid", person.lid_jid())
             .attr("addressing_mode", "pn"),
-        Addressing::Lid => stanza
-            .attr("participant", person.lid_jid())
-            .attr("participant_pn", person.pn_jid())
-            .attr("addressing_mode", "lid"),
+        Addressing::Lid => {
+            let stanza = stanza.attr("addressing_mode", "lid");
+            if person.shows_number {
+                stanza.attr("participant_pn", person.pn_jid())
+            } else {
+                stanza
+            }
+        }
     };
     let sealed = seal_for_chat(world, author, group, &message)?;
     post(world, author, stanza, sealed, message)
 }
 
 /// `author` posts a status, which everybody who knows them gets.
-pub(crate) fn status(world: &mut World, author: &str, message: Message) -> Result<String> {
-    let person = world.person(author)?;
+pub(crate) fn status(world: &mut World, author: &Author, message: Message) -> Result<String> {
+    let person = world.person(&author.number)?;
     let chat = Jid::status_broadcast();
     let stanza = NodeBuilder::new("message")
         .attr("from", &chat)
@@ -95,9 +106,14 @@ pub(crate) fn from_phone(world: &mut World, recipient: &str, message: Message) -
         .attr("recipient", &destination);
     let stanza = match addressing {
         Addressing::Number => stanza.attr("peer_recipient_lid", to.lid_jid()),
-        Addressing::Lid => stanza
-            .attr("peer_recipient_pn", to.pn_jid())
-            .attr("addressing_mode", "lid"),
+        Addressing::Lid => {
+            let stanza = stanza.attr("addressing_mode", "lid");
+            if to.shows_number {
+                stanza.attr("peer_recipient_pn", to.pn_jid())
+            } else {
+                stanza
+            }
+        }
     };
     let copy = Message {
         device_sent_message: MessageField::some(DeviceSentMessage {
@@ -107,7 +123,7 @@ pub(crate) fn from_phone(world: &mut World, recipient: &str, message: Message) -
         }),
         ..Default::default()
     };
-    let author = world.owner.clone();
+    let author = Author::on_phone(&world.owner);
     let sealed = seal(world, &author, &copy)?;
     post(world, &author, stanza, vec![sealed], copy)
 }
@@ -154,7 +170,7 @@ pub(crate) fn push_empty_history(world: &mut World) -> Result<()> {
         }),
         ..Default::default()
     };
-    let owner = world.owner.clone();
+    let owner = Author::on_phone(&world.owner);
     let stanza = NodeBuilder::new("message")
         .attr("from", world.owner()?.pn_jid())
         .attr("category", "peer");
@@ -180,7 +196,8 @@ pub(crate) fn again(world: &mut World, id: &str, count: &str) -> Result<()> {
         .get("from")
         .and_then(wacore_binary::NodeValue::to_jid);
     let companion = world.companion_peer()?;
-    let author = world.person_mut(&origin.author)?;
+    let Author { number, device } = &origin.author;
+    let author = world.endpoint_mut(number, *device)?;
     author.device.forget(&companion);
     let mut message = origin.message;
     if let Some(chat) = chat.filter(|chat| !chat.is_pn() && !chat.is_lid()) {
@@ -189,9 +206,14 @@ pub(crate) fn again(world: &mut World, id: &str, count: &str) -> Result<()> {
             key_for(world, &origin.author, &chat.to_string())?;
     }
     let sealed = seal(world, &origin.author, &message)?;
-    let mut enc = enclosure(sealed, None);
-    enc.attrs.insert("count", count);
-    node.content = Some(wacore_binary::NodeContent::Nodes(vec![enc]));
+    let mut sealed = vec![sealed];
+    damage(world, &origin.author, &mut sealed)?;
+    let encs = sealed.into_iter().map(|sealed| {
+        let mut enc = enclosure(sealed, None);
+        enc.attrs.insert("count", count);
+        enc
+    });
+    node.content = Some(wacore_binary::NodeContent::Nodes(encs.collect()));
     if let Some(letter) = world.mail.find_mut(id) {
         letter.node = node;
         letter.fate = Fate::Waiting;
@@ -211,62 +233,90 @@ pub(crate) fn hand_over(world: &mut World) {
 }
 
 /// Encrypts for the companion, meeting it first if need be.
-fn seal(world: &mut World, author: &str, message: &Message) -> Result<Sealed> {
+fn seal(world: &mut World, author: &Author, message: &Message) -> Result<Sealed> {
     let companion = world.companion_peer()?;
-    if !world.person(author)?.device.has_session(&companion)? {
+    let Author { number, device } = author;
+    let is_known = {
+        let author = world.endpoint_mut(number, *device)?;
+        author.device.has_session(&companion)?
+    };
+    if !is_known {
         let bundle = world.companion_mut()?.shelf.issue();
-        world.person_mut(author)?.device.meet(&companion, &bundle)?;
+        let author = world.endpoint_mut(number, *device)?;
+        author.device.meet(&companion, &bundle)?;
     }
     let plain = pad(message.encode_to_vec());
-    world.person_mut(author)?.device.seal(&companion, &plain)
+    let author = world.endpoint_mut(number, *device)?;
+    author.device.seal(&companion, &plain)
 }
 
 /// Encrypts with the author's sender key; the key itself goes along until the companion has it.
 fn seal_for_chat(
     world: &mut World,
-    author: &str,
+    author: &Author,
     chat: &str,
     message: &Message,
 ) -> Result<Vec<Sealed>> {
+    let Author { number, device } = author;
     let mut sealed = Vec::new();
-    if !world.person(author)?.shared_keys.contains(chat) {
+    let is_shared = {
+        let author = world.endpoint_mut(number, *device)?;
+        author.shared_keys.contains(chat)
+    };
+    if !is_shared {
         let introduction = Message {
             sender_key_distribution_message: key_for(world, author, chat)?,
             ..Default::default()
         };
         sealed.push(seal(world, author, &introduction)?);
-        world
-            .person_mut(author)?
-            .shared_keys
-            .insert(chat.to_owned());
+        let author = world.endpoint_mut(number, *device)?;
+        author.shared_keys.insert(chat.to_owned());
     }
-    let person = world.person_mut(author)?;
-    let own = person.peer();
+    let own = world.person(number)?.peer(*device);
     let plain = pad(message.encode_to_vec());
-    sealed.push(person.device.seal_for_group(chat, &own, &plain)?);
+    let author = world.endpoint_mut(number, *device)?;
+    sealed.push(author.device.seal_for_group(chat, &own, &plain)?);
     Ok(sealed)
 }
 
 fn key_for(
     world: &mut World,
-    author: &str,
+    author: &Author,
     chat: &str,
 ) -> Result<MessageField<SenderKeyDistributionMessage>> {
-    let person = world.person_mut(author)?;
-    let own = person.peer();
+    let Author { number, device } = author;
+    let own = world.person(number)?.peer(*device);
+    let author = world.endpoint_mut(number, *device)?;
     Ok(MessageField::some(SenderKeyDistributionMessage {
         group_id: Some(chat.to_owned()),
-        axolotl_sender_key_distribution_message: Some(person.device.distribution(chat, &own)?),
+        axolotl_sender_key_distribution_message: Some(author.device.distribution(chat, &own)?),
     }))
+}
+
+/// Where a ciphertext of every kind has its signature or MAC, counted from the end: after it there
+/// can be a few bytes that a client has no need to look at.
+const IN_SIGNATURE: usize = 10;
+
+/// Spoils the message itself (keys go before it) if the author's messages are to be unreadable.
+fn damage(world: &mut World, author: &Author, sealed: &mut [Sealed]) -> Result<()> {
+    let person = world.person_mut(&author.number)?;
+    if person.garbles > 0 {
+        person.garbles -= 1;
+        let bytes = sealed.iter_mut().last().map(|sealed| &mut sealed.bytes);
+        let signature = bytes.and_then(|bytes| bytes.iter_mut().nth_back(IN_SIGNATURE));
+        signature.into_iter().for_each(|byte| *byte ^= 1);
+    }
+    Ok(())
 }
 
 fn post(
     world: &mut World,
-    author: &str,
+    author: &Author,
     stanza: NodeBuilder,
-    sealed: Vec<Sealed>,
+    mut sealed: Vec<Sealed>,
     message: Message,
 ) -> Result<String> {
+    damage(world, author, &mut sealed)?;
     let id = new_id();
     let inner = message
         .device_sent_message
@@ -277,11 +327,11 @@ fn post(
         .attr("id", id.as_str())
         .attr("t", clock::now())
         .attr("type", kind)
-        .attr("notify", world.person(author)?.name.as_str())
+        .attr("notify", world.person(&author.number)?.name.as_str())
         .children(sealed.into_iter().map(|sealed| enclosure(sealed, media)))
         .build();
     let origin = Origin {
-        author: author.to_owned(),
+        author: author.clone(),
         message,
     };
     world.mail.post(id.clone(), node, Some(origin));

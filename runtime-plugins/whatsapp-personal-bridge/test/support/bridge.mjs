@@ -4,14 +4,16 @@
 import { Inbox } from "../../src/inbox.mjs";
 import { Outbox } from "../../src/outbox.mjs";
 import { RequestError } from "../../src/errors.mjs";
+import { People } from "../../src/people.mjs";
+import { DEFAULT_SETTINGS } from "../../src/settings.mjs";
 import { openStore } from "../../src/store.mjs";
 import { temporaryDir } from "./fixtures.mjs";
 
 /**
  * @param {import("node:test").TestContext} t
- * @param {{ allowed?: string[], dir?: string, ackMs?: number }} [options]
+ * @param {{ allowed?: string[], dir?: string, ackMs?: number, groupReply?: import("../../src/settings.mjs").GroupReply }} [options]
  */
-export function parts(t, { allowed = ["*"], dir = temporaryDir(t), ackMs = 200 } = {}) {
+export function parts(t, { allowed = ["*"], dir = temporaryDir(t), ackMs = 200, groupReply = "mention" } = {}) {
   const store = openStore(dir);
   if (!store.currentLogin()) store.addLogin("{}");
   t.after(() => store.close());
@@ -21,9 +23,11 @@ export function parts(t, { allowed = ["*"], dir = temporaryDir(t), ackMs = 200 }
   const emit = (event, fields = {}) => {
     events.push({ event, ...fields });
   };
-  const inbox = new Inbox(store, emit, allowed.length > 0 ? allowed : undefined);
+  const people = new People(store);
+  const settings = { ...DEFAULT_SETTINGS, groupReply, allowedChatIds: allowed.length > 0 ? allowed : undefined };
+  const inbox = new Inbox({ store, people, emit }, settings);
   const outbox = new Outbox(store, emit, ackMs);
-  return { store, inbox, outbox, emit, events, dir };
+  return { store, people, inbox, outbox, emit, events, dir, settings };
 }
 
 /**
@@ -65,8 +69,10 @@ export function inbound(id, text = `text of ${id}`, phone = "15551234567") {
     conversation: jid,
     aliases: [{ kind: "phone", user: phone }],
     sender: jid,
+    senders: [jid],
     messageId: id,
     group: false,
+    addressed: false,
     kind: "text",
     text,
     senderName: "Ana",

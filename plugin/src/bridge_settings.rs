@@ -1,0 +1,147 @@
+//! What the bridge process is told besides address and folder: the chats, and how it treats groups,
+//! late messages, callers and WhatsApp. Reads each value; where they stand in the configuration is
+//! said by `config`, and what they do by the bridge.
+
+use serde_json::{Map, Value, json};
+
+use crate::config::{Field, Issue, Section};
+
+/// Messages that came while the bridge was away are answered when they are younger than this.
+const BACKLOG_MAX_AGE_MS: u64 = 24 * HOUR_MS;
+/// The bridge knows a message again for 30 days; older ones it might answer twice.
+const LONGEST_BACKLOG_MS: u64 = 30 * DAY_MS;
+const MINUTE_MS: u64 = 60 * 1_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// A key of the block that only the bridge cares about.
+struct Setting {
+    key: &'static str,
+    /// Code of the issue when the value cannot be used.
+    code: &'static str,
+    /// Name in the settings.
+    told_as: &'static str,
+    of: fn(&Section) -> Option<&String>,
+    read: fn(&str) -> Option<Value>,
+    /// Told when the key is left out; the bridge's own choice when none.
+    otherwise: fn() -> Option<Value>,
+    rule: &'static str,
+    hint: &'static str,
+}
+
+const SETTINGS: [Setting; 4] = [
+    Setting {
+        key: "group_reply",
+        code: "group_reply_invalid",
+        told_as: "group_reply",
+        of: |section| section.group_reply.as_ref(),
+        read: |text| one_of(text, &["mention", "always", "never"]),
+        otherwise: || Some(json!("mention")),
+        rule: "it is none of \"mention\", \"always\" and \"never\"",
+        hint: "write \"mention\" to be answered in groups when the account is mentioned or quoted",
+    },
+    Setting {
+        key: "backlog_max_age",
+        code: "backlog_max_age_invalid",
+        told_as: "backlog_max_age_ms",
+        of: |section| section.backlog_max_age.as_ref(),
+        read: |text| milliseconds(text).map(|ms| json!(ms)),
+        otherwise: || Some(json!(BACKLOG_MAX_AGE_MS)),
+        rule: "it is no time of 30 days at most",
+        hint: "write a number and s, m, h or d, such as \"24h\" or \"90m\"; \"0\" leaves late messages alone",
+    },
+    Setting {
+        key: "bridge_auth",
+        code: "bridge_auth_invalid",
+        told_as: "bridge_auth",
+        of: |section| section.bridge_auth.as_ref(),
+        read: |text| one_of(text, &["token", "none"]),
+        otherwise: || Some(json!("token")),
+        rule: "it is neither \"token\" nor \"none\"",
+        hint: "leave it out, unless another host that knows no token has to use the bridge",
+    },
+    Setting {
+        key: "whatsapp_web_version",
+        code: "whatsapp_web_version_invalid",
+        told_as: "whatsapp_web_version",
+        of: |section| section.whatsapp_web_version.as_ref(),
+        read: |text| version(text).map(|parts| json!(parts)),
+        otherwise: || None,
+        rule: "it is not three numbers with points between them",
+        hint: "write it as \"2.3000.1234567\", or leave it out to use the version the bridge brings",
+    },
+];
+
+/// The settings as a JSON object, the account's own values before those of the top. `allowed_chats`
+/// is in canonical form. A value that cannot be used is an issue, and the default is told.
+pub(crate) fn told(
+    top: &Section,
+    own: &Section,
+    allowed_chats: &[String],
+    issues: &mut Vec<(Field, Issue)>,
+) -> String {
+    let mut told = Map::new();
+    told.insert("allowed_chat_ids".to_owned(), json!(allowed_chats));
+    for setting in &SETTINGS {
+        let value = setting.value(top, own, issues);
+        told.extend(value.map(|value| (setting.told_as.to_owned(), value)));
+    }
+    Value::Object(told).to_string()
+}
+
+impl Setting {
+    fn value(
+        &self,
+        top: &Section,
+        own: &Section,
+        issues: &mut Vec<(Field, Issue)>,
+    ) -> Option<Value> {
+        let written = [own, top]
+            .into_iter()
+            .find_map(|section| Some(((self.of)(section)?, section)));
+        let Some((text, section)) = written else {
+            return (self.otherwise)();
+        };
+        let value = (self.read)(text.trim());
+        if value.is_none() {
+            let path = format!("{}.{}", section.path, self.key);
+            let message = format!("`{path}` cannot be used, because {}", self.rule);
+            let issue = Issue::error(self.code, path, message, self.hint);
+            issues.push((Field::Bridge, issue));
+        }
+        value.or_else(self.otherwise)
+    }
+}
+
+fn one_of(text: &str, words: &[&str]) -> Option<Value> {
+    words.contains(&text).then(|| json!(text))
+}
+
+/// A duration such as `24h`; `0` needs no unit.
+fn milliseconds(text: &str) -> Option<u64> {
+    if text == "0" {
+        return Some(0);
+    }
+    let unit = match text.chars().last()? {
+        's' => 1_000,
+        'm' => MINUTE_MS,
+        'h' => HOUR_MS,
+        'd' => DAY_MS,
+        _ => return None,
+    };
+    let count = number(text.get(..text.len() - 1)?)?;
+    let span = u64::from(count).checked_mul(unit)?;
+    (span <= LONGEST_BACKLOG_MS).then_some(span)
+}
+
+fn version(text: &str) -> Option<[u32; 3]> {
+    let mut parts = text.split('.').map(number);
+    let version = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(version)
+}
+
+/// Digits only: the standard library would let a sign through.
+fn number(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}

@@ -1,0 +1,159 @@
+// @ts-check
+/**
+ * One Baileys socket: how it is set up, how it is ended, and how a message leaves through it.
+ * What its events mean is the session's and the receiver's. Imports Baileys, so it may be loaded
+ * only after the silence.
+ */
+
+import { makeWASocket, proto } from "@whiskeysockets/baileys";
+import { RequestError } from "./errors.mjs";
+
+/**
+ * @typedef {import("@whiskeysockets/baileys").WASocket} Socket
+ * @typedef {{
+ *   auth: import("@whiskeysockets/baileys").AuthenticationState,
+ *   outbox: import("./outbox.mjs").Outbox,
+ *   timing: import("./timing.mjs").Timing,
+ *   webUrl: string | null,
+ *   webVersion: [number, number, number] | null,
+ *   version: string,
+ * }} Setup
+ */
+
+/** WhatsApp's answers to a question about a group that is none, or none of ours. */
+const NO_MEMBER = new Set([401, 403, 404, 406]);
+const LOGGED_OUT = 401;
+
+/** @type {import("@whiskeysockets/baileys").SocketConfig["logger"]} */
+const SILENT = {
+  level: "silent",
+  child: () => SILENT,
+  trace: () => undefined,
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+};
+
+export class Connection {
+  /** @type {Socket} */ socket;
+  /** @type {import("./timing.mjs").Timing} */ #timing;
+  /** @type {NodeJS.Timeout[]} */ #sweeps;
+
+  /** @param {Setup} setup */
+  constructor({ auth, outbox, timing, webUrl, webVersion, version }) {
+    this.#timing = timing;
+    const { made, intervals } = collectingIntervals(() =>
+      makeWASocket({
+        auth,
+        logger: SILENT,
+        browser: ["Loong", "Chrome", version],
+        ...(webUrl === null ? {} : { waWebSocketUrl: webUrl }),
+        ...(webVersion === null ? {} : { version: webVersion }),
+        ...(timing.qrMs === 0 ? {} : { qrTimeout: timing.qrMs }),
+        keepAliveIntervalMs: timing.keepAliveMs,
+        markOnlineOnConnect: false,
+        syncFullHistory: false,
+        shouldSyncHistoryMessage: () => false,
+        transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 0 },
+        getMessage: async ({ id }) => {
+          const bytes = id ? outbox.bytesOf(id) : null;
+          return bytes ? proto.Message.decode(bytes) : undefined;
+        },
+      }),
+    );
+    this.socket = made;
+    this.#sweeps = intervals;
+    // The server has said its last word; waiting for it to close too can take half a minute.
+    for (const last of ["CB:stream:error", "CB:failure"]) this.socket.ws.on(last, () => setTimeout(() => this.#terminate(), timing.closeMs).unref());
+  }
+
+  /**
+   * @param {string} jid
+   * @param {string} messageId
+   * @param {Uint8Array} body
+   * @throws {RequestError} `whatsapp_rejected`
+   */
+  async relay(jid, messageId, body) {
+    const group = jid.endsWith("@g.us");
+    // Baileys sends to nobody without a word; it keeps the answer, so that asking costs nothing.
+    if (!group && (await this.socket.getUSyncDevices([jid], true, false)).length === 0) {
+      throw new RequestError("whatsapp_rejected", "WhatsApp knows no device of this contact. Check that the number uses WhatsApp");
+    }
+    try {
+      await this.socket.relayMessage(jid, proto.Message.decode(body), { messageId });
+    } catch (error) {
+      if (group && NO_MEMBER.has(/** @type {any} */ (error)?.data)) {
+        throw new RequestError("whatsapp_rejected", "WhatsApp does not show this group to the account. Check the group's id, and that the account is a member");
+      }
+      throw error;
+    }
+  }
+
+  /**
+   * Tells WhatsApp to remove this device from the account.
+   * @returns {Promise<boolean>} whether it said that it did
+   */
+  async unlink() {
+    const { socket } = this;
+    const jid = socket.authState.creds.me?.id;
+    if (!jid) return false;
+    /** @type {Promise<boolean>} */
+    const ended = new Promise((resolve) => {
+      socket.ev.on("connection.update", ({ connection, lastDisconnect }) => {
+        if (connection === "close") resolve(codeOf(lastDisconnect?.error) === LOGGED_OUT);
+      });
+      setTimeout(() => resolve(false), this.#timing.logoutMs).unref();
+    });
+    const request = {
+      tag: "iq",
+      attrs: { to: "s.whatsapp.net", type: "set", xmlns: "md", id: socket.generateMessageTag() },
+      content: [{ tag: "remove-companion-device", attrs: { jid, reason: "user_initiated" } }],
+    };
+    // It answers, or it ends the connection as it does for a device that is gone.
+    const answered = socket.query(request, this.#timing.logoutMs).then(Boolean, () => false);
+    return Promise.race([answered.then((done) => done || ended), ended]);
+  }
+
+  /** Ends it, with the server's consent if that comes soon. */
+  async close() {
+    for (const sweep of this.#sweeps) clearInterval(sweep);
+    const closing = Promise.resolve(this.socket.end(undefined)).catch(() => undefined);
+    const timer = setTimeout(() => this.#terminate(), this.#timing.closeMs);
+    await closing;
+    clearTimeout(timer);
+  }
+
+  #terminate() {
+    /** @type {any} */ (this.socket.ws).socket?.terminate();
+  }
+}
+
+/** @param {unknown} error as Baileys gives it: a Boom, or anything */
+export function codeOf(error) {
+  const code = /** @type {any} */ (error)?.output?.statusCode;
+  return typeof code === "number" ? code : undefined;
+}
+
+/**
+ * Baileys gives each connection caches of its own and never stops their sweeps, which would keep
+ * the caches of every connection there ever was.
+ * @template T
+ * @param {() => T} make
+ */
+function collectingIntervals(make) {
+  const original = globalThis.setInterval;
+  /** @type {NodeJS.Timeout[]} */
+  const intervals = [];
+  const collecting = (/** @type {Parameters<typeof setInterval>} */ ...args) => {
+    const interval = original(...args);
+    intervals.push(interval);
+    return interval;
+  };
+  globalThis.setInterval = /** @type {typeof setInterval} */ (collecting);
+  try {
+    return { made: make(), intervals };
+  } finally {
+    globalThis.setInterval = original;
+  }
+}

@@ -1,0 +1,196 @@
+// @ts-check
+/**
+ * From what Baileys reports to what the inbox is given: who wrote, where, how late, and whether
+ * it is ours at all. One message after the other, in the order in which they were sent.
+ */
+
+import { readMessage, sentAt, shortened } from "./inbound.mjs";
+import { shortReference, toJid } from "./identity.mjs";
+import { isAddressed } from "./mentions.mjs";
+
+/**
+ * @typedef {import("@whiskeysockets/baileys").WASocket} Socket
+ * @typedef {import("@whiskeysockets/baileys").WAMessage} WAMessage
+ * @typedef {{
+ *   inbox: import("./inbox.mjs").Inbox,
+ *   people: import("./people.mjs").People,
+ *   emit: import("./events.mjs").Emit,
+ *   die: (error: unknown) => never,
+ *   backlogMaxAgeMs: number,
+ * }} Parts
+ */
+
+/** Messages that could not be read and may still become readable; older ones are given up. */
+const UNREADABLE_LIMIT = 1_000;
+/** WhatsApp allows 25 characters; the bound is for hostile clients. */
+const LONGEST_NAME = 100;
+
+export class Receiver {
+  /** @type {Parts} */ #parts;
+  /** @type {Promise<void>} */ #queue = Promise.resolve();
+  /** @type {Record<string, number>} */ #ignored = {};
+  /** @type {Map<string, WAMessage>} */ #unreadable = new Map();
+  #givenUp = 0;
+  /** @type {Map<string, string | null>} */ #subjects = new Map();
+
+  /** @param {Parts} parts */
+  constructor(parts) {
+    this.#parts = parts;
+  }
+
+  /** What was left alone, by reason; `undecryptable` counts what did not become readable since. */
+  get ignored() {
+    const undecryptable = this.undecryptable;
+    return undecryptable > 0 ? { ...this.#ignored, undecryptable } : { ...this.#ignored };
+  }
+
+  get undecryptable() {
+    return this.#unreadable.size + this.#givenUp;
+  }
+
+  /** @param {Socket} socket a new one, before anything has come in on it */
+  listen(socket) {
+    hearMessages(socket.ev, (message, type) => this.#enqueue(() => this.#take(socket, message, type)));
+    // What the phone sends again comes as a change of what could not be read.
+    socket.ev.on("messages.update", (updates) => {
+      for (const { key, update } of updates) {
+        if (update.message) this.#enqueue(() => this.#readAtLast(socket, key, update));
+      }
+    });
+    socket.ev.on("groups.update", (updates) => {
+      for (const { id, subject } of updates) if (id && subject) this.#subjects.set(id, subject);
+    });
+  }
+
+  /** Resolves when everything that came in has been dealt with. */
+  async settled() {
+    await this.#queue;
+  }
+
+  /** @param {() => Promise<void>} work */
+  #enqueue(work) {
+    this.#queue = this.#queue.then(work).catch(this.#parts.die);
+  }
+
+  /**
+   * @param {Socket} socket
+   * @param {WAMessage["key"]} key
+   * @param {Partial<WAMessage>} update
+   */
+  async #readAtLast(socket, key, update) {
+    const where = await this.#place(socket, key);
+    const stub = where ? this.#unreadable.get(where.name) : undefined;
+    if (stub) await this.#take(socket, { ...stub, ...update, key: stub.key, messageStubType: null, messageStubParameters: null }, "notify");
+  }
+
+  /**
+   * @param {Socket} socket
+   * @param {WAMessage} message
+   * @param {"notify" | "append"} type
+   */
+  async #take(socket, message, type) {
+    const { people, inbox, backlogMaxAgeMs } = this.#parts;
+    const read = readMessage(message);
+    if ("ignored" in read && read.ignored !== "undecryptable") return this.#ignore(read.ignored);
+    const now = Date.now();
+    const sent = sentAt(message.messageTimestamp, now);
+    if (type === "append" && now - sent > backlogMaxAgeMs) return this.#ignore("too_old");
+    const where = await this.#place(socket, message.key);
+    if (!where) return this.#ignore("malformed");
+    const { name, self, ...place } = where;
+    // Ourselves under the id that Baileys did not expect here: answering it would be a loop.
+    if (self) return this.#ignore("own");
+    if ("ignored" in read) return this.#cannotRead(message, name, place.conversation);
+    this.#unreadable.delete(name);
+    inbox.accept({
+      ...place,
+      ...read.text,
+      addressed: place.group && isAddressed(message.message, (jid) => people.isSelf(jid)),
+      senderName: message.pushName ? shortened(message.pushName, LONGEST_NAME) : null,
+      sentAt: sent,
+      groupSubject: place.group ? this.#subject(socket, place.conversation) : null,
+    });
+  }
+
+  /**
+   * @param {Socket} socket
+   * @param {WAMessage["key"]} key
+   */
+  async #place(socket, key) {
+    const { people } = this.#parts;
+    const askNumber = (/** @type {string} */ lid) => socket.signalRepository.lidMapping.getPNForLID(lid);
+    const chat = await people.of(key.remoteJid, key.remoteJidAlt, askNumber);
+    const group = chat.aliases[0]?.kind === "group";
+    const author = group ? await people.of(key.participant, key.participantAlt, askNumber) : chat;
+    const [preferred] = chat.aliases;
+    const [sender] = author.aliases;
+    if (!preferred || !sender || !key.id) return null;
+    return {
+      name: `${toJid(preferred)} ${toJid(sender)} ${key.id}`,
+      self: author.self,
+      conversation: toJid(preferred),
+      aliases: chat.aliases,
+      sender: toJid(sender),
+      senders: author.aliases.map(toJid),
+      messageId: key.id,
+      group,
+    };
+  }
+
+  /**
+   * Baileys has asked the sender to encrypt it anew; it comes again under the same key.
+   * @param {WAMessage} message
+   * @param {string} name
+   * @param {string} conversation
+   */
+  #cannotRead(message, name, conversation) {
+    if (this.#unreadable.has(name)) return;
+    this.#unreadable.set(name, message);
+    if (this.#unreadable.size > UNREADABLE_LIMIT) {
+      const [oldest] = this.#unreadable.keys();
+      if (oldest !== undefined) this.#unreadable.delete(oldest);
+      this.#givenUp += 1;
+    }
+    this.#parts.emit("message_unreadable", { chat: shortReference(conversation) });
+  }
+
+  /** @param {string} why */
+  #ignore(why) {
+    this.#ignored[why] = (this.#ignored[why] ?? 0) + 1;
+  }
+
+  /**
+   * A group's name and people, asked for once and in the background: no message waits for it.
+   * @param {Socket} socket
+   * @param {string} jid
+   */
+  #subject(socket, jid) {
+    const known = this.#subjects.get(jid);
+    if (known !== undefined) return known;
+    this.#subjects.set(jid, null);
+    socket.groupMetadata(jid).then(
+      ({ subject, participants }) => {
+        this.#subjects.set(jid, subject);
+        this.#enqueue(async () => this.#parts.people.learn(participants));
+      },
+      () => this.#subjects.delete(jid),
+    );
+    return null;
+  }
+}
+
+/**
+ * Every message, also those that Baileys still holds back when its connection ends: it has
+ * confirmed them to WhatsApp already, and would forget them.
+ * @param {Pick<Socket["ev"], "on" | "flush">} ev
+ * @param {(message: WAMessage, type: "notify" | "append") => void} take
+ */
+export function hearMessages(ev, take) {
+  ev.on("messages.upsert", ({ messages, type }) => {
+    // Held back messages come as a batch in no promised order.
+    for (const message of [...messages].sort((a, b) => sentAt(a.messageTimestamp, 0) - sentAt(b.messageTimestamp, 0))) take(message, type);
+  });
+  ev.on("connection.update", ({ connection }) => {
+    if (connection === "close") ev.flush();
+  });
+}

@@ -1,0 +1,134 @@
+// @ts-check
+/**
+ * What the start command says: the channel's settings and where the token is. Everything is
+ * checked before anything is touched; what the settings lead to is known by their users.
+ */
+
+import fs from "node:fs";
+import path from "node:path";
+import { FatalError } from "./errors.mjs";
+
+/**
+ * @typedef {"mention" | "always" | "never"} GroupReply
+ * @typedef {{
+ *   allowedChatIds: string[] | undefined,
+ *   groupReply: GroupReply,
+ *   backlogMaxAgeMs: number,
+ *   bridgeAuth: "token" | "none",
+ *   webVersion: [number, number, number] | null,
+ *   token: string | null,
+ * }} Settings `allowedChatIds` undefined: the last list a request named counts
+ */
+
+/** @type {Readonly<Settings>} What counts where nobody says anything. */
+export const DEFAULT_SETTINGS = Object.freeze({
+  allowedChatIds: undefined,
+  groupReply: "mention",
+  backlogMaxAgeMs: 24 * 60 * 60 * 1000,
+  bridgeAuth: "token",
+  webVersion: null,
+  token: null,
+});
+
+/** 256 bits as `loong … bridge run` writes them. */
+const TOKEN = /^[0-9a-f]{64}$/i;
+const OTHERS = 0o077;
+
+/**
+ * @param {Record<string, unknown>} command the start command
+ * @returns {Settings}
+ * @throws {FatalError} `bad_settings`, with the name of the key
+ */
+export function readSettings(command) {
+  const settings = command.settings ?? {};
+  if (typeof settings !== "object" || Array.isArray(settings)) throw bad("settings", "an object");
+  const given = /** @type {Record<string, unknown>} */ (settings);
+  return {
+    allowedChatIds: optional(given.allowed_chat_ids, isTexts, "settings.allowed_chat_ids", "a list of texts") ?? undefined,
+    groupReply: oneOf(given.group_reply, /** @type {const} */ (["mention", "always", "never"]), "settings.group_reply", DEFAULT_SETTINGS.groupReply),
+    backlogMaxAgeMs:
+      optional(given.backlog_max_age_ms, isWhole, "settings.backlog_max_age_ms", "a whole number of milliseconds, 0 or more") ??
+      DEFAULT_SETTINGS.backlogMaxAgeMs,
+    bridgeAuth: oneOf(given.bridge_auth, /** @type {const} */ (["token", "none"]), "settings.bridge_auth", DEFAULT_SETTINGS.bridgeAuth),
+    webVersion: optional(given.whatsapp_web_version, isVersion, "settings.whatsapp_web_version", "a list of three whole numbers, such as [2, 3000, 1]"),
+    token: readToken(command.token_file),
+  };
+}
+
+/**
+ * @param {unknown} file
+ * @returns {string | null}
+ */
+function readToken(file) {
+  if (file === undefined || file === null) return null;
+  if (typeof file !== "string" || !path.isAbsolute(file)) throw bad("token_file", "an absolute path");
+  let text;
+  try {
+    if (process.platform !== "win32" && (fs.statSync(file).mode & OTHERS) !== 0) throw bad("token_file", "a file that nobody but its owner can reach");
+    text = fs.readFileSync(file, "utf8").trim();
+  } catch (error) {
+    if (error instanceof FatalError) throw error;
+    throw bad("token_file", "a file that can be read");
+  }
+  if (!TOKEN.test(text)) throw bad("token_file", "a file that holds 64 hexadecimal digits");
+  return text;
+}
+
+/**
+ * @template T
+ * @param {unknown} value
+ * @param {(value: unknown) => value is T} is
+ * @param {string} key
+ * @param {string} wanted
+ * @returns {T | null}
+ */
+function optional(value, is, key, wanted) {
+  if (value === undefined || value === null) return null;
+  if (!is(value)) throw bad(key, wanted);
+  return value;
+}
+
+/**
+ * @template {string} T
+ * @param {unknown} value
+ * @param {readonly T[]} choices
+ * @param {string} key
+ * @param {T} otherwise
+ * @returns {T}
+ */
+function oneOf(value, choices, key, otherwise) {
+  const is = (/** @type {unknown} */ each) => /** @type {readonly unknown[]} */ (choices).includes(each);
+  return optional(value, /** @type {(value: unknown) => value is T} */ (is), key, choices.map((choice) => `"${choice}"`).join(", ")) ?? otherwise;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is string[]}
+ */
+function isTexts(value) {
+  return Array.isArray(value) && value.every((each) => typeof each === "string");
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is number}
+ */
+function isWhole(value) {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is [number, number, number]}
+ */
+function isVersion(value) {
+  return Array.isArray(value) && value.length === 3 && value.every((part) => isWhole(part) && Number(part) < 2 ** 32);
+}
+
+/**
+ * @param {string} key
+ * @param {string} wanted
+ */
+function bad(key, wanted) {
+  return new FatalError("bad_settings", `the start command cannot be used: ${key} must be ${wanted}`, `change ${key.split(".").at(-1)} in the configuration of the account, then start again`);
+}

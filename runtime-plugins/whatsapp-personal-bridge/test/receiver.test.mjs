@@ -1,0 +1,156 @@
+// @ts-check
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { test } from "node:test";
+import { isAddressed } from "../src/mentions.mjs";
+import { Receiver } from "../src/receiver.mjs";
+import { parts } from "./support/bridge.mjs";
+
+const ME = "15550001000@s.whatsapp.net";
+const MY_LID = "555000100010001@lid";
+const ANA = "15551234567@s.whatsapp.net";
+const ANA_LID = "123456789012345@lid";
+const GROUP = "120363012345678901@g.us";
+const UNREADABLE = 2;
+
+/**
+ * A receiver with everything behind it, and Baileys' events in the test's hands.
+ * @param {import("node:test").TestContext} t
+ * @param {Parameters<typeof parts>[1] & { mapping?: Record<string, string>, metadata?: any, backlogMaxAgeMs?: number }} [options]
+ */
+function receiving(t, { mapping = {}, metadata = { subject: "Team", participants: [] }, backlogMaxAgeMs = 60_000, ...options } = {}) {
+  const made = parts(t, options);
+  made.people.setSelf(["15550001000:3@s.whatsapp.net", "555000100010001:3@lid"]);
+  const ev = new EventEmitter();
+  const receiver = new Receiver({
+    ...made,
+    backlogMaxAgeMs,
+    die: (error) => {
+      throw error;
+    },
+  });
+  receiver.listen(/** @type {any} */ ({
+    ev,
+    signalRepository: { lidMapping: { getPNForLID: async (/** @type {string} */ lid) => mapping[lid] ?? null } },
+    groupMetadata: async () => metadata,
+  }));
+  /**
+   * @param {any} message
+   * @param {"notify" | "append"} [type]
+   */
+  const comes = async (message, type = "notify") => {
+    ev.emit("messages.upsert", { messages: [message].flat(), type });
+    await receiver.settled();
+  };
+  const stored = async () => (await made.inbox.receive({ waitMs: 0, max: 100, inFlight: [], allowed: ["*"] })).rows;
+  return { ...made, ev, receiver, comes, stored };
+}
+
+const seconds = (ageMs = 0) => Math.floor((Date.now() - ageMs) / 1000);
+/**
+ * @param {any} key
+ * @param {any} [more]
+ */
+const message = (key, more = {}) => ({ key: { id: "A1", fromMe: false, ...key }, message: { conversation: "hello" }, messageTimestamp: seconds(), pushName: "Ana", ...more });
+
+test("somebody on the list by number is let in when WhatsApp names the LID alone but knows the number", async (t) => {
+  const { comes, stored } = receiving(t, { allowed: ["+15551234567"], mapping: { [ANA_LID]: "15551234567:0@s.whatsapp.net" } });
+  await comes(message({ remoteJid: ANA_LID }));
+  const [row] = await stored();
+  assert.deepEqual([row?.conversation, row?.sender], [ANA, ANA]);
+});
+
+test("what a group says of its members is remembered for their direct chats", async (t) => {
+  const participants = [{ id: ANA_LID, phoneNumber: ANA }, { id: MY_LID }];
+  const { comes, receiver, stored } = receiving(t, { groupReply: "always", metadata: { subject: "Team", participants } });
+  await comes(message({ id: "G1", remoteJid: GROUP, participant: ANA_LID }));
+  await new Promise((resolve) => setImmediate(resolve));
+  await receiver.settled();
+  await comes(message({ id: "G2", remoteJid: GROUP, participant: ANA_LID }));
+  await comes(message({ id: "A1", remoteJid: ANA_LID }));
+  const rows = await stored();
+  assert.deepEqual(rows.map((row) => [row.message_id, row.conversation, row.sender]), [["G1", GROUP, ANA_LID], ["G2", GROUP, ANA], ["A1", ANA, ANA]]);
+  assert.equal(rows[1]?.content.groupSubject, "Team");
+});
+
+test("ourselves are never answered, by number or by LID, whatever Baileys makes of it", async (t) => {
+  const { comes, stored, receiver } = receiving(t, { groupReply: "always" });
+  await comes(message({ remoteJid: ANA, fromMe: true }));
+  await comes(message({ remoteJid: ME }));
+  await comes(message({ remoteJid: MY_LID }));
+  await comes(message({ remoteJid: GROUP, participant: MY_LID }));
+  await comes(message({ remoteJid: GROUP, participant: ME }));
+  assert.deepEqual(await stored(), []);
+  assert.deepEqual(receiver.ignored, { own: 5 });
+});
+
+test("late messages are taken within the window, oldest first and once", async (t) => {
+  const { comes, stored, receiver } = receiving(t);
+  const late = (/** @type {string} */ id, /** @type {number} */ ageMs) => message({ id, remoteJid: ANA }, { messageTimestamp: seconds(ageMs) });
+  await comes([late("A3", 10_000), late("A2", 20_000), late("A1", 30_000), late("A0", 120_000)], "append");
+  await comes([late("A2", 20_000)], "append");
+  await comes(message({ id: "E1", remoteJid: ANA, fromMe: true }), "append");
+  assert.deepEqual((await stored()).map((row) => row.message_id), ["A1", "A2", "A3"]);
+  assert.deepEqual(receiver.ignored, { too_old: 1, own: 1 });
+});
+
+test("a message that cannot be decrypted is counted, and is a message when it can", async (t) => {
+  const { comes, stored, receiver, events } = receiving(t);
+  const stub = message({ remoteJid: ANA_LID, remoteJidAlt: ANA }, { message: null, messageStubType: UNREADABLE });
+  await comes(stub);
+  await comes(stub);
+  assert.equal(receiver.undecryptable, 1);
+  assert.deepEqual(receiver.ignored, { undecryptable: 1 });
+  assert.deepEqual(events.map(({ event }) => event), ["message_unreadable"]);
+  await comes(message({ remoteJid: ANA, remoteJidAlt: ANA_LID }));
+  assert.equal(receiver.undecryptable, 0);
+  assert.deepEqual((await stored()).map((row) => row.content.text), ["hello"]);
+});
+
+test("a change that brings the content makes the message readable, too, but nobody else's does", async (t) => {
+  const { comes, stored, receiver, ev } = receiving(t);
+  await comes(message({ remoteJid: ANA }, { message: null, messageStubType: UNREADABLE }));
+  const change = async (/** @type {string} */ remoteJid) => {
+    ev.emit("messages.update", [{ key: { remoteJid, id: "A1", fromMe: false }, update: { message: { conversation: "at last" } } }]);
+    await receiver.settled();
+  };
+  await change("15557654321@s.whatsapp.net");
+  assert.equal(receiver.undecryptable, 1);
+  await change(ANA);
+  await change(ANA);
+  assert.deepEqual((await stored()).map((row) => row.content.text), ["at last"]);
+});
+
+/** @type {[string, any, boolean][]} */
+const ADDRESSED = [
+  ["a plain text", { conversation: "hello @15550001000" }, false],
+  ["a mention by number", { extendedTextMessage: { text: "@15550001000", contextInfo: { mentionedJid: [ANA, ME] } } }, true],
+  ["a mention by LID", { extendedTextMessage: { text: "@555000100010001", contextInfo: { mentionedJid: [MY_LID] } } }, true],
+  ["a mention of somebody else", { extendedTextMessage: { text: "@15551234567", contextInfo: { mentionedJid: [ANA] } } }, false],
+  ["a quote of us", { extendedTextMessage: { text: "yes", contextInfo: { stanzaId: "M1", participant: ME } } }, true],
+  ["a quote of our LID, with a device", { extendedTextMessage: { text: "yes", contextInfo: { stanzaId: "M1", participant: "555000100010001:3@lid" } } }, true],
+  ["a quote of somebody else", { extendedTextMessage: { text: "yes", contextInfo: { stanzaId: "M1", participant: ANA } } }, false],
+  ["a caption that mentions us", { imageMessage: { caption: "@15550001000", contextInfo: { mentionedJid: [ME] } } }, true],
+  ["a document's caption in its envelope", { documentWithCaptionMessage: { message: { documentMessage: { caption: "@x", contextInfo: { mentionedJid: [MY_LID] } } } } }, true],
+  ["a vanishing message", { ephemeralMessage: { message: { extendedTextMessage: { text: "@x", contextInfo: { mentionedJid: [ME] } } } } }, true],
+  ["a voice note that quotes us", { audioMessage: { contextInfo: { quotedMessage: {}, participant: ME } } }, true],
+  ["a mention inside what is quoted", { extendedTextMessage: { text: "x", contextInfo: { participant: ANA, quotedMessage: { extendedTextMessage: { contextInfo: { mentionedJid: [ME] } } } } } }, false],
+  ["nothing at all", null, false],
+];
+
+for (const [name, content, addressed] of ADDRESSED) {
+  test(`in a group, ${name} is ${addressed ? "" : "not "}for us`, async (t) => {
+    const { people, comes, stored } = receiving(t);
+    assert.equal(isAddressed(content, (jid) => people.isSelf(jid)), addressed);
+    await comes(message({ remoteJid: GROUP, participant: ANA_LID, participantAlt: ANA }, { message: content }));
+    assert.equal((await stored()).length, addressed ? 1 : 0);
+  });
+}
+
+test("a number that has a new owner no longer stands for the old one", (t) => {
+  const { people, store } = receiving(t);
+  store.rememberAlias("123456789012345", "15551234567");
+  store.rememberAlias("999999999999999", "15551234567");
+  assert.deepEqual(people.known({ kind: "lid", user: "123456789012345" }), [{ kind: "lid", user: "123456789012345" }]);
+  assert.deepEqual(people.known({ kind: "phone", user: "15551234567" }).map(({ user }) => user), ["15551234567", "999999999999999"]);
+});
