@@ -10,16 +10,28 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use loong_tests::sim::{Contact, Group, Simulator};
+use loong_tests::sim::{Contact, Disruption, Group, Simulator, Verdict};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 const HELP: &str = "\
 scan <qr>                       link the client that shows this QR
+code <code>                     type the pairing code that a client shows, and link it
+unlink                          remove the linked device on the phone
+refs <count>                    how many QR codes a connection can show
 contact <name> <number>         somebody who can write and be written to
+device <name>                   link one more device of the contact
 say <name> <text>               the contact writes to the owner
 group <subject> <name,name,…>   a group of the owner and these contacts
 say-in <subject> <name> <text>  the contact writes in the group
 phone-say <name> <text>         the owner writes to the contact, on the phone
+garble <name> <count>           the contact's next messages arrive damaged
+cannot-read <name> <count>      the contact's phone asks for the next messages again
+judge <error 463|lost|no-ack>   what becomes of the client's next message
+late <marked|plain>             how messages arrive that waited for the client
+disrupt <what>                  what happens to the connection, now or at the next one
+keep-disrupting <what>          the same to each new connection
+slow <milliseconds>             how long answers take
+heal                            nothing of this any more
 drop                            cut every connection
 log                             everything that passed so far
 help
@@ -94,7 +106,16 @@ impl Table {
                 self.sim.phone().scan(rest).await?;
                 "linked; the client logs in now".to_owned()
             }
+            "code" => {
+                ensure!(!rest.is_empty(), "which? code <code>");
+                self.sim.phone().enters_code(rest).await?;
+                "linked; the client logs in now".to_owned()
+            }
             "contact" => self.meet(rest)?,
+            "device" => {
+                let device = self.contact(rest)?.links_device()?;
+                format!("{rest} has a device {device} now")
+            }
             "group" => self.found(rest)?,
             "say" => {
                 let (name, text) = split(rest);
@@ -124,10 +145,70 @@ impl Table {
                 self.sim.drop_connections();
                 "every connection is cut".to_owned()
             }
+            "unlink" | "refs" | "judge" | "late" | "disrupt" | "keep-disrupting" | "slow"
+            | "heal" => self.trouble(command, rest)?,
+            "garble" | "cannot-read" => {
+                let (name, count) = split(rest);
+                let count = number(count)?;
+                let contact = self.contact(name)?;
+                match command {
+                    "garble" => contact.garbles(count),
+                    _ => contact.cannot_read(count),
+                }
+                format!("the next {count}")
+            }
             "log" => self.sim.transcript().join("\n"),
             other => bail!("unknown command {other}: type help"),
         };
         Ok(Some(said))
+    }
+
+    /// What a person can make go wrong.
+    fn trouble(&self, command: &str, rest: &str) -> Result<String> {
+        let sim = &self.sim;
+        Ok(match command {
+            "unlink" => {
+                sim.phone().unlinks();
+                "no device is linked any more".to_owned()
+            }
+            "refs" => {
+                let count = number(rest)?;
+                sim.offer_qr_codes(count);
+                format!("{count} from the next connection on")
+            }
+            "judge" => {
+                let verdict: Verdict = rest.parse()?;
+                sim.judge_next_message(verdict);
+                format!("the client's next message: {rest}")
+            }
+            "late" => {
+                let marked = match rest {
+                    "marked" => true,
+                    "plain" => false,
+                    _ => bail!("how? late <marked|plain>"),
+                };
+                sim.mark_late_messages(marked);
+                format!("late messages are {rest}")
+            }
+            "disrupt" => {
+                let what: Disruption = rest.parse()?;
+                sim.disrupt(what)?;
+                what.to_string()
+            }
+            "keep-disrupting" => {
+                let what: Disruption = rest.parse()?;
+                sim.keep_disrupting(what);
+                format!("{what}, until heal")
+            }
+            "slow" => {
+                sim.answer_slowly(Duration::from_millis(number(rest)?));
+                format!("answers take {rest} ms")
+            }
+            _ => {
+                sim.heal();
+                "all is well".to_owned()
+            }
+        })
     }
 
     /// Makes a contact and shows from now on what it receives.
@@ -193,6 +274,11 @@ async fn show(contact: Contact) {
 fn split(line: &str) -> (&str, &str) {
     let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
     (first, rest.trim())
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<T> {
+    let number = text.trim().parse().ok();
+    number.with_context(|| format!("{text:?} is no number here: give digits, such as 2"))
 }
 
 fn needed<'a>(text: &'a str, usage: &str) -> Result<&'a str> {

@@ -3,12 +3,14 @@
 //! or forgotten messages.
 
 use std::collections::VecDeque;
+use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use wacore_binary::Node;
 
 use super::disruption::{Disruption, Moment, strike};
+use super::lines::LineId;
 use super::simulator::Simulator;
 use super::stanza::attr;
 use super::world::World;
@@ -22,6 +24,25 @@ pub enum Verdict {
     Lost,
     /// It is delivered, but the server does not say so.
     NoAck,
+}
+
+/// `error 463`, `lost`, `no-ack`.
+impl FromStr for Verdict {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text.split_once(' ').unwrap_or((text, "")) {
+            ("error", code) => {
+                let code = code.trim().parse();
+                Ok(Self::Error(code.with_context(|| {
+                    format!("{text:?} has no code: give one, such as error 463")
+                })?))
+            }
+            ("lost", "") => Ok(Self::Lost),
+            ("no-ack", "") => Ok(Self::NoAck),
+            _ => bail!("unknown verdict {text:?}: give error <code>, lost or no-ack"),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -130,7 +151,7 @@ impl Simulator {
 }
 
 /// A connection is open and settled: what was planned for it happens.
-pub(crate) fn opened(world: &mut World, line: super::lines::LineId) {
+pub(crate) fn opened(world: &mut World, line: LineId) {
     if let Some(disruption) = world.lines.take_plan(line) {
         strike(world, line, disruption);
     }
@@ -180,6 +201,17 @@ mod tests {
             about(None).delay(&NodeBuilder::new("message").build()),
             None
         );
+    }
+
+    #[test]
+    fn a_verdict_is_read_as_people_type_it() {
+        assert_eq!("error 463".parse::<Verdict>().unwrap(), Verdict::Error(463));
+        assert_eq!("lost".parse::<Verdict>().unwrap(), Verdict::Lost);
+        assert_eq!("no-ack".parse::<Verdict>().unwrap(), Verdict::NoAck);
+        for wrong in ["error", "error many", "lost 3", "shrug"] {
+            let refusal = wrong.parse::<Verdict>().unwrap_err().to_string();
+            assert!(refusal.contains("give"), "{refusal}");
+        }
     }
 
     #[tokio::test]

@@ -133,6 +133,10 @@ fn hear(shared: &Shared, line: LineId, node: Node) {
 }
 
 /// `None` when the connection is over with it.
+#[expect(
+    clippy::result_large_err,
+    reason = "the websocket library's callback refuses with a whole response"
+)]
 async fn upgrade(
     mut socket: TcpStream,
     obstacle: Option<Disruption>,
