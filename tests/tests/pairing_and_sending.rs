@@ -114,7 +114,7 @@ async fn alias_short_and_long_targets_reach_the_same_contact() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_is_written_to_and_answered() -> Result<()> {
-    let mut story = Scenario::paired(&["*"], "").await?;
+    let mut story = Scenario::paired_answering_groups().await?;
     let (ana, ben) = (
         story.sim.contact("Ana", ANA),
         story.sim.contact("Ben", "15557654321"),

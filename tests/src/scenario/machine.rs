@@ -95,6 +95,15 @@ impl Machine {
         )
     }
 
+    /// Shortens waits of the bridge (milliseconds); its documentation names them.
+    pub fn times(&self, timing: &serde_json::Value) -> Result<()> {
+        Ok(std::fs::write(self.timing_file(), timing.to_string())?)
+    }
+
+    fn timing_file(&self) -> PathBuf {
+        self.home.path().join("timing.json")
+    }
+
     /// Writes the configuration file.
     pub fn configure(&self, text: &str) -> Result<()> {
         Ok(std::fs::write(self.config_file(), text)?)
@@ -123,6 +132,10 @@ impl Machine {
             "WHATSAPP_PERSONAL_AUTH_DIR",
         ] {
             command.env_remove(name);
+        }
+        let timing = self.timing_file();
+        if timing.exists() {
+            command.env("LOONG_TEST_TIMING", timing);
         }
         match &self.web_url {
             Some(url) => command.env("LOONG_WHATSAPP_WEB_URL", url),

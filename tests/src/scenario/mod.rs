@@ -2,6 +2,7 @@
 //! Everything that a process printed is shown when a test fails.
 #![allow(
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "stories fail loudly and show what happened"
 )]
@@ -51,20 +52,55 @@ impl Scenario {
         Ok(story)
     }
 
+    /// As [`Scenario::paired`], with every message of a group answered, addressed or not.
+    pub async fn paired_answering_groups() -> Result<Self> {
+        let mut story = Self::prepared(&["*"], "").await?;
+        let config = story.machine.minimal_config(&["*"], "");
+        let config = config.replace(
+            "[whatsapp_personal]\n",
+            "[whatsapp_personal]\ngroup_reply = \"always\"\n",
+        );
+        story.machine.configure(&config)?;
+        story.starts_bridge()?;
+        story.scans().await?;
+        Ok(story)
+    }
+
     /// Starts `bridge run`; what it tells machines is on its standard output.
     pub fn starts_bridge(&mut self) -> Result<()> {
-        let bridge = self.machine.start(
-            "bridge run",
-            &[
-                "whatsapp-personal",
-                "bridge",
-                "run",
-                "--skip-install",
-                "--json",
-            ],
-        )?;
-        self.bridge = Some(bridge);
+        self.starts_bridge_with(&[])
+    }
+
+    /// Starts `bridge run` with more arguments.
+    pub fn starts_bridge_with(&mut self, more: &[&str]) -> Result<()> {
+        let mut arguments = vec![
+            "whatsapp-personal",
+            "bridge",
+            "run",
+            "--skip-install",
+            "--json",
+        ];
+        arguments.extend(more);
+        self.bridge = Some(self.machine.start("bridge run", &arguments)?);
         Ok(())
+    }
+
+    /// Waits until the bridge has said that it is in this state, after the first `seen` states.
+    pub async fn comes_to(&self, state: &str, seen: usize) -> Result<serde_json::Value> {
+        self.bridge()
+            .hears(&format!("state {state}"), |lines| {
+                process::events(lines, "state")
+                    .into_iter()
+                    .skip(seen)
+                    .find(|event| event["state"] == state)
+            })
+            .await
+    }
+
+    /// How many states the bridge has told so far.
+    #[must_use]
+    pub fn states_told(&self) -> usize {
+        process::events(&self.bridge().lines(), "state").len()
     }
 
     /// The owner's phone scans the QR code that the bridge shows; returns when it is online.
