@@ -194,6 +194,44 @@ loong whatsapp-personal bridge run --pairing-code +15551234567"
     /// Install what the bridge needs, and end. `bridge run` does it by itself
     #[command(after_help = "Example:\n  loong whatsapp-personal bridge install")]
     Install,
+    /// Say how the running bridge is: state, login, queue
+    #[command(after_help = "Examples:\n  loong whatsapp-personal bridge status\n  \
+loong whatsapp-personal bridge status --account work --json")]
+    Status(BridgeStatusArgs),
+    /// Have a bridge that rests go on, with new codes to scan when it is not linked
+    #[command(after_help = "Example:\n  loong whatsapp-personal bridge resume")]
+    Resume(BridgeResumeArgs),
+    /// Unlink the account, set its login aside, and start over with a QR code
+    #[command(after_help = "Examples:\n  loong whatsapp-personal bridge logout\n  \
+loong whatsapp-personal bridge logout --account work --yes")]
+    Logout(BridgeLogoutArgs),
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct BridgeStatusArgs {
+    /// Which of the channel's accounts
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Print what the bridge says as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct BridgeResumeArgs {
+    /// Which of the channel's accounts
+    #[arg(long)]
+    pub account: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct BridgeLogoutArgs {
+    /// Which of the channel's accounts
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Do not ask whether it is meant
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -204,8 +242,8 @@ pub struct BridgeRunArgs {
     /// Also ask for a pairing code, for the phone that should own the login
     #[arg(long, value_name = "PHONE")]
     pub pairing_code: Option<String>,
-    /// The exact 8 characters to ask for
-    #[arg(long, value_name = "CODE", requires = "pairing_code")]
+    /// The exact 8 characters to ask for, A to Z and 0 to 9; only with --pairing-code
+    #[arg(long, value_name = "CODE", requires = "pairing_code", value_parser = custom_code)]
     pub custom_pairing_code: Option<String>,
     /// Do not install the bridge's dependencies, not even when they are missing
     #[arg(long)]
@@ -214,6 +252,16 @@ pub struct BridgeRunArgs {
     /// QR code. For machines: they hold the QR code's content, which is a login. Keep it secret
     #[arg(long)]
     pub json: bool,
+}
+
+/// Checked before anything starts: a code that the phone cannot be given costs a pairing.
+fn custom_code(written: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
+    if written.len() == 8 && written.chars().all(fits) {
+        Ok(written.to_owned())
+    } else {
+        Err("a pairing code has exactly 8 characters, each of them A to Z or 0 to 9, such as ABCD1234".to_owned())
+    }
 }
 
 #[cfg(test)]
@@ -249,6 +297,45 @@ mod tests {
             panic!("{cli:?}")
         };
         assert!(channels.command.is_none() && channels.list.json);
+    }
+
+    fn run_with(more: &[&str]) -> Result<ChannelCli, clap::Error> {
+        let words = ["pigeon-post", "bridge", "run"];
+        ChannelCli::try_parse_from(words.iter().chain(more))
+    }
+
+    #[test]
+    fn a_custom_pairing_code_has_eight_capitals_and_digits() {
+        let with = |code| {
+            run_with(&[
+                "--pairing-code",
+                "+15551234567",
+                "--custom-pairing-code",
+                code,
+            ])
+        };
+        assert!(with("ABCD1234").is_ok());
+        for wrong in [
+            "",
+            "ABCD123",
+            "ABCD12345",
+            "abcd1234",
+            "ABCD-123",
+            "ABCD-1234",
+            "ÄBCD123",
+            "ABCD 234",
+        ] {
+            let words = with(wrong).unwrap_err().to_string();
+            assert!(words.contains("exactly 8 characters"), "{wrong}: {words}");
+        }
+    }
+
+    #[test]
+    fn a_custom_pairing_code_needs_the_phone_it_is_for() {
+        let words = run_with(&["--custom-pairing-code", "ABCD1234"])
+            .unwrap_err()
+            .to_string();
+        assert!(words.contains("--pairing-code <PHONE>"), "{words}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! checked before any guest runs.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -60,8 +60,29 @@ impl BridgeAddress {
 
     /// Where `health` is asked for: one segment below the endpoint.
     pub fn health_url(&self) -> Url {
+        self.below("health")
+    }
+
+    /// Where an operator's commands are given: two segments below the endpoint.
+    pub fn admin_url(&self, what: &str) -> Url {
+        self.below(&format!("admin/{what}"))
+    }
+
+    /// The same address, by number when it is written as `localhost`: a name has two, and only one
+    /// of them can be the bridge's.
+    #[must_use]
+    pub fn numbered(&self) -> Self {
         let mut url = self.0.clone();
-        let path = format!("{}/health", url.path().trim_end_matches('/'));
+        if self.host() == "localhost" {
+            // Cannot fail: the scheme is http, and the number is a host.
+            url.set_ip_host(Ipv4Addr::LOCALHOST.into()).ok();
+        }
+        Self(url)
+    }
+
+    fn below(&self, segments: &str) -> Url {
+        let mut url = self.0.clone();
+        let path = format!("{}/{segments}", url.path().trim_end_matches('/'));
         url.set_path(&path);
         url.set_query(None);
         url
@@ -119,6 +140,11 @@ pub enum DoorError {
     Broken(String),
     #[error("the host does not let this call out: {0}")]
     Refused(String),
+    /// It got neither the request nor the token.
+    #[error(
+        "something else answers at {0}: it cannot prove that it is the bridge that `bridge run` started"
+    )]
+    Impostor(String),
 }
 
 /// Carries one request to one bridge.
@@ -210,6 +236,21 @@ mod tests {
             assert_eq!(
                 BridgeAddress::parse(url).unwrap().health_url().as_str(),
                 health
+            );
+        }
+    }
+
+    #[test]
+    fn localhost_can_be_written_as_the_one_number_that_bridges_have() {
+        for (url, numbered) in [
+            ("http://localhost:1/b", "http://127.0.0.1:1/b"),
+            ("http://[::1]:1/b", "http://[::1]:1/b"),
+        ] {
+            let address = BridgeAddress::parse(url).unwrap();
+            assert_eq!(address.numbered().url().as_str(), numbered);
+            assert_eq!(
+                address.numbered().admin_url("status").as_str(),
+                format!("{numbered}/admin/status")
             );
         }
     }

@@ -42,12 +42,17 @@ impl Home {
         self.root.join("config.toml")
     }
 
+    /// Where locks, runtime state and tokens are kept; not made by asking.
+    pub fn run_path(&self) -> PathBuf {
+        self.root.join("run")
+    }
+
     /// Locks, runtime state and tokens; made when missing, for the owner only.
     ///
     /// # Errors
     /// The folder cannot be made or closed to others.
     pub fn run_dir(&self) -> Result<PathBuf, Failure> {
-        private_dir(&self.root.join("run"))
+        private_dir(&self.run_path())
     }
 
     /// Where compiled code is kept; not made by asking.

@@ -228,7 +228,7 @@ async fn each_fault_of_an_account_fails_its_own_check_with_the_way_out() {
         &place.loong(&["doctor", "--json"]).await,
         "bridge",
         "pairing_expired",
-        "loong pigeon-post bridge run",
+        "loong pigeon-post bridge resume",
     );
 
     let bridge = connected().await;

@@ -30,6 +30,7 @@ pub enum BridgeEvent {
     /// Type this code on the phone.
     PairingCode {
         code: String,
+        expires_in: Option<Duration>,
     },
     /// Linked and online.
     Connected {
@@ -43,6 +44,17 @@ pub enum BridgeEvent {
     MessageRefused {
         chat: String,
         reason: String,
+    },
+    /// A message that is left without an answer, on purpose.
+    MessageLeft {
+        chat: String,
+        reason: String,
+    },
+    /// Which entry of the list lets a chat in, or would; said when the chat is first seen.
+    AllowlistMatch {
+        chat: String,
+        entry: Option<String>,
+        allowed: bool,
     },
     MessageOut {
         chat: String,
@@ -116,7 +128,10 @@ fn event(name: &str, fields: &Map<String, Value>) -> Option<Option<BridgeEvent>>
             expires_in: span("expires_in_ms").unwrap_or(Duration::from_secs(20)),
             number: fields.get("number").and_then(Value::as_u64).unwrap_or(1),
         }),
-        "pairing_code" => text("code").map(|code| BridgeEvent::PairingCode { code }),
+        "pairing_code" => text("code").map(|code| BridgeEvent::PairingCode {
+            code,
+            expires_in: span("expires_in_ms"),
+        }),
         "connected" => Some(BridgeEvent::Connected {
             name: text("name"),
             phone: text("phone"),
@@ -129,6 +144,18 @@ fn event(name: &str, fields: &Map<String, Value>) -> Option<Option<BridgeEvent>>
             chat: word("chat"),
             reason: word("reason"),
         }),
+        "message_left" => Some(BridgeEvent::MessageLeft {
+            chat: word("chat"),
+            reason: word("reason"),
+        }),
+        "allowlist_match" => fields
+            .get("allowed")
+            .and_then(Value::as_bool)
+            .map(|allowed| BridgeEvent::AllowlistMatch {
+                chat: word("chat"),
+                entry: text("entry").filter(|entry| !entry.is_empty()),
+                allowed,
+            }),
         "message_out" => Some(BridgeEvent::MessageOut {
             chat: word("chat"),
             status: word("status"),
@@ -158,6 +185,8 @@ impl std::fmt::Debug for BridgeEvent {
             Self::Connected { .. } => "Connected",
             Self::MessageIn { .. } => "MessageIn",
             Self::MessageRefused { .. } => "MessageRefused",
+            Self::MessageLeft { .. } => "MessageLeft",
+            Self::AllowlistMatch { .. } => "AllowlistMatch",
             Self::MessageOut { .. } => "MessageOut",
             Self::Imported { .. } => "Imported",
             Self::Warning { code, .. } => return write!(f, "Warning({code})"),
@@ -204,6 +233,45 @@ mod tests {
     }
 
     #[test]
+    fn a_pairing_code_is_read_and_never_shown() {
+        let Line::Event(event) =
+            read(r#"{"event":"pairing_code","code":"ABCD-1234","expires_in_ms":180000}"#)
+        else {
+            panic!("no event")
+        };
+        assert!(!format!("{event:?}").contains("ABCD"));
+        let expected = BridgeEvent::PairingCode {
+            code: "ABCD-1234".to_owned(),
+            expires_in: Some(Duration::from_secs(180)),
+        };
+        assert_eq!(event, expected);
+    }
+
+    #[test]
+    fn what_was_left_alone_and_why_a_chat_is_let_in_are_read() {
+        assert_eq!(
+            read(r#"{"event":"message_left","chat":"c1","reason":"not_addressed"}"#),
+            Line::Event(BridgeEvent::MessageLeft {
+                chat: "c1".to_owned(),
+                reason: "not_addressed".to_owned(),
+            })
+        );
+        for (entry, read_entry) in [("\"*\"", Some("*".to_owned())), ("null", None)] {
+            let line = format!(
+                r#"{{"event":"allowlist_match","chat":"c1","entry":{entry},"allowed":false}}"#
+            );
+            assert_eq!(
+                read(&line),
+                Line::Event(BridgeEvent::AllowlistMatch {
+                    chat: "c1".to_owned(),
+                    entry: read_entry,
+                    allowed: false,
+                })
+            );
+        }
+    }
+
+    #[test]
     fn an_event_of_a_later_version_is_ignored() {
         assert_eq!(read(r#"{"event":"weather","at":1}"#), Line::Unknown);
         assert_eq!(read(""), Line::Unknown);
@@ -213,6 +281,7 @@ mod tests {
     fn a_known_event_without_its_essence_and_plain_prose_are_garbage() {
         for line in [
             r#"{"event":"qr","at":1}"#,
+            r#"{"event":"allowlist_match","chat":"c1"}"#,
             "Closing session",
             "[]",
             r#"{"at":1}"#,

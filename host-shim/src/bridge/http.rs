@@ -1,14 +1,17 @@
 //! HTTP to a bridge: one request, one answer, exactly the address that was pinned. No proxy, no
 //! redirects, no name lookups, limits on both bodies. What the bodies mean is not known here.
+//! Where a token exists, who answers must prove that it knows it, before each request: a bridge can
+//! end at any time, and anybody can take its port.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, RequestBuilder};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 
+use super::token::{Token, Tokens, nonce};
 use crate::door::{Answer, BridgeAddress, BridgeDoor, DoorError};
 use crate::error::{Failure, chain};
 
@@ -22,6 +25,7 @@ const HEALTH_WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct HttpDoor {
     client: Client,
+    tokens: Tokens,
 }
 
 /// What a bridge says about itself.
@@ -29,12 +33,28 @@ pub struct HttpDoor {
 pub struct Health {
     /// Connection state, such as `connected` or `pairing`.
     pub state: String,
+    /// What it makes of the nonce it was asked with, when it has a token.
+    #[serde(default)]
+    proof: Option<String>,
+}
+
+/// Whether what answers is the bridge it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// It knows the token that is kept here.
+    Proven,
+    /// A token is kept here, and it does not know it.
+    Impostor,
+    /// It has a token, and none is kept here.
+    Foreign,
+    /// Nobody has a token: whoever can reach it can use it.
+    Open,
 }
 
 impl HttpDoor {
     /// # Errors
     /// The HTTP client cannot be set up: a fault of ours.
-    pub fn new() -> Result<Self, Failure> {
+    pub fn new(tokens: Tokens) -> Result<Self, Failure> {
         let localhost = [
             SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             SocketAddr::from((Ipv6Addr::LOCALHOST, 0)),
@@ -49,25 +69,125 @@ impl HttpDoor {
                 Failure::fault("http_client", "cannot set up the HTTP client")
                     .because(chain(&error))
             })?;
-        Ok(Self { client })
+        Ok(Self { client, tokens })
     }
 
-    /// Asks the bridge at `address` how it is.
+    /// Asks the bridge at `address` how it is, and whether it knows the token.
     ///
     /// # Errors
     /// Nothing answers there, or what answers is no bridge.
-    pub async fn health(&self, address: &BridgeAddress) -> Result<Health, DoorError> {
-        let request = self.client.get(address.health_url()).timeout(HEALTH_WAIT);
-        let answer = exchange(request, address).await?;
-        if answer.status != 200 {
-            return Err(DoorError::Broken(format!(
-                "its health answers with status {}",
-                answer.status
-            )));
+    pub async fn health(&self, address: &BridgeAddress) -> Result<(Health, Trust), DoorError> {
+        let token = self.token(address)?;
+        let address = &match token {
+            Some(_) => address.numbered(),
+            None => address.clone(),
+        };
+        let (answer, nonce) = self.ask_health(address, HEALTH_WAIT).await?;
+        let health = read_health(&answer)?;
+        let proof = health.proof.as_deref();
+        let trust = match token {
+            Some(token) if proof.is_some_and(|proof| token.proves(&nonce, proof)) => Trust::Proven,
+            Some(_) => Trust::Impostor,
+            None if proof.is_some() => Trust::Foreign,
+            None => Trust::Open,
+        };
+        Ok((health, trust))
+    }
+
+    /// Gives the bridge at `address` an operator's command, `GET` or `POST` by `method`.
+    ///
+    /// # Errors
+    /// There is no whole answer. `Refused`: no token is kept here, so nothing was sent.
+    pub async fn admin(
+        &self,
+        address: &BridgeAddress,
+        method: Method,
+        what: &str,
+        timeout: Duration,
+    ) -> Result<Answer, DoorError> {
+        if self.token(address)?.is_none() {
+            return Err(DoorError::Refused("the bridge's token is not known".into()));
         }
-        serde_json::from_str(&answer.body).map_err(|error| {
-            DoorError::Broken(format!("its health is not the JSON of a bridge ({error})"))
+        self.authorized(address, timeout, |address| {
+            self.client
+                .request(method.clone(), address.admin_url(what))
+                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                .body(if method == Method::GET { "" } else { "{}" })
         })
+        .await
+    }
+
+    /// Sends what `build` makes, to nobody but the bridge whose token is kept here; to whoever is
+    /// there when none is. Once more when the bridge was started anew in the meantime.
+    async fn authorized(
+        &self,
+        address: &BridgeAddress,
+        timeout: Duration,
+        build: impl Fn(&BridgeAddress) -> RequestBuilder,
+    ) -> Result<Answer, DoorError> {
+        let token = self.token(address)?;
+        let answer = self.attempt(address, timeout, &token, &build).await?;
+        if answer.status != StatusCode::UNAUTHORIZED.as_u16() {
+            return Ok(answer);
+        }
+        let newer = self.token(address)?;
+        if newer.is_none() || newer == token {
+            return Ok(answer);
+        }
+        self.attempt(address, timeout, &newer, &build).await
+    }
+
+    async fn attempt(
+        &self,
+        address: &BridgeAddress,
+        timeout: Duration,
+        token: &Option<Token>,
+        build: impl Fn(&BridgeAddress) -> RequestBuilder,
+    ) -> Result<Answer, DoorError> {
+        let Some(token) = token else {
+            return exchange(build(address).timeout(timeout), address).await;
+        };
+        let address = &address.numbered();
+        self.prove(address, token, timeout.min(HEALTH_WAIT)).await?;
+        let mut bearer = HeaderValue::from_str(&token.bearer())
+            .map_err(|error| DoorError::Refused(error.to_string()))?;
+        bearer.set_sensitive(true);
+        let request = build(address)
+            .header(AUTHORIZATION, bearer)
+            .timeout(timeout);
+        exchange(request, address).await
+    }
+
+    async fn prove(
+        &self,
+        address: &BridgeAddress,
+        token: &Token,
+        wait: Duration,
+    ) -> Result<(), DoorError> {
+        let (answer, nonce) = self.ask_health(address, wait).await?;
+        match read_health(&answer).ok().and_then(|health| health.proof) {
+            Some(proof) if token.proves(&nonce, &proof) => Ok(()),
+            Some(_) | None => Err(DoorError::Impostor(address.to_string())),
+        }
+    }
+
+    /// What it answers about its health, and the nonce that it was asked with.
+    async fn ask_health(
+        &self,
+        address: &BridgeAddress,
+        wait: Duration,
+    ) -> Result<(Answer, String), DoorError> {
+        let nonce = nonce().map_err(|error| DoorError::Refused(error.to_string()))?;
+        let mut url = address.health_url();
+        url.query_pairs_mut().append_pair("nonce", &nonce);
+        let request = self.client.get(url).timeout(wait);
+        Ok((exchange(request, address).await?, nonce))
+    }
+
+    fn token(&self, address: &BridgeAddress) -> Result<Option<Token>, DoorError> {
+        self.tokens
+            .read(address)
+            .map_err(|error| DoorError::Refused(error.to_string()))
     }
 }
 
@@ -85,19 +205,26 @@ impl BridgeDoor for HttpDoor {
                 body.len()
             )));
         }
-        let request = self
-            .client
-            .post(address.url().clone())
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(body)
-            .timeout(timeout);
-        exchange(authorized(request), address).await
+        self.authorized(address, timeout, |address| {
+            self.client
+                .post(address.url().clone())
+                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                .body(body.clone())
+        })
+        .await
     }
 }
 
-/// The one place where a request to a bridge gets its credentials; bridges ask for none so far.
-fn authorized(request: RequestBuilder) -> RequestBuilder {
-    request
+fn read_health(answer: &Answer) -> Result<Health, DoorError> {
+    if answer.status != 200 {
+        return Err(DoorError::Broken(format!(
+            "its health answers with status {}",
+            answer.status
+        )));
+    }
+    serde_json::from_str(&answer.body).map_err(|error| {
+        DoorError::Broken(format!("its health is not the JSON of a bridge ({error})"))
+    })
 }
 
 async fn exchange(request: RequestBuilder, address: &BridgeAddress) -> Result<Answer, DoorError> {
@@ -153,181 +280,9 @@ fn translate(error: &reqwest::Error, address: &BridgeAddress) -> DoorError {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+#[path = "http_tests.rs"]
+mod tests;
 
-    use super::*;
-
-    const WAIT: Duration = Duration::from_secs(10);
-
-    /// Answers one connection with `response` as it stands, and hands over what was asked.
-    async fn once(
-        response: impl Into<Vec<u8>>,
-    ) -> (BridgeAddress, tokio::task::JoinHandle<String>) {
-        let response = response.into();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let asked = tokio::spawn(async move {
-            let (mut socket, _) = listener.accept().await.unwrap();
-            let mut request = Vec::new();
-            let mut buffer = [0; 4096];
-            while !String::from_utf8_lossy(&request).contains("\r\n\r\n") {
-                let count = socket.read(&mut buffer).await.unwrap();
-                request.extend_from_slice(&buffer[..count]);
-            }
-            // The reader may hang up early: that is what some stories are about.
-            socket.write_all(&response).await.ok();
-            socket.shutdown().await.ok();
-            String::from_utf8_lossy(&request).into_owned()
-        });
-        (
-            BridgeAddress::parse(&format!("http://127.0.0.1:{port}/bridge/secret")).unwrap(),
-            asked,
-        )
-    }
-
-    fn http(status: &str, headers: &str, body: &str) -> String {
-        format!(
-            "HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}",
-            body.len()
-        )
-    }
-
-    #[tokio::test]
-    async fn an_answer_comes_back_whatever_its_status() {
-        let (address, asked) = once(http("503 No", "", "{\"x\":1}")).await;
-        let answer = HttpDoor::new()
-            .unwrap()
-            .post(&address, "{}".into(), WAIT)
-            .await
-            .unwrap();
-        assert_eq!(
-            answer,
-            Answer {
-                status: 503,
-                body: "{\"x\":1}".into()
-            }
-        );
-        let asked = asked.await.unwrap().to_lowercase();
-        assert!(asked.starts_with("post /bridge/secret http/1.1"), "{asked}");
-        assert!(asked.contains("content-type: application/json"), "{asked}");
-    }
-
-    #[tokio::test]
-    async fn localhost_is_this_machine_without_asking_anybody() {
-        let (address, _asked) = once(http("200 OK", "", "ok")).await;
-        let address =
-            BridgeAddress::parse(&format!("http://localhost:{}/bridge", address.port())).unwrap();
-        assert_eq!(
-            HttpDoor::new()
-                .unwrap()
-                .post(&address, "{}".into(), WAIT)
-                .await
-                .unwrap()
-                .body,
-            "ok"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_redirect_is_an_answer_and_is_not_followed() {
-        let (address, _asked) =
-            once(http("302 Found", "location: http://127.0.0.1:1/\r\n", "")).await;
-        assert_eq!(
-            HttpDoor::new()
-                .unwrap()
-                .post(&address, "{}".into(), WAIT)
-                .await
-                .unwrap()
-                .status,
-            302
-        );
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_says_it_is_too_large_is_not_read() {
-        let (address, _asked) = once("HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n").await;
-        let error = HttpDoor::new()
-            .unwrap()
-            .post(&address, "{}".into(), WAIT)
-            .await
-            .unwrap_err();
-        assert_eq!(error, DoorError::TooLarge(99_999_999));
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_never_ends_is_cut_off() {
-        let mut response = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
-        response.resize(ANSWER_LIMIT + 100_000, b'x');
-        let (address, _asked) = once(response).await;
-        let error = HttpDoor::new()
-            .unwrap()
-            .post(&address, "{}".into(), WAIT)
-            .await
-            .unwrap_err();
-        assert!(matches!(error, DoorError::TooLarge(_)), "{error:?}");
-    }
-
-    #[tokio::test]
-    async fn a_request_that_is_too_large_is_refused_before_anybody_is_asked() {
-        let address = BridgeAddress::parse("http://127.0.0.1:1/").unwrap();
-        let error = HttpDoor::new()
-            .unwrap()
-            .post(&address, "x".repeat(REQUEST_LIMIT + 1), WAIT)
-            .await
-            .unwrap_err();
-        assert!(matches!(error, DoorError::Refused(_)), "{error:?}");
-    }
-
-    #[tokio::test]
-    async fn silence_nobody_and_nonsense_are_told_apart() {
-        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address =
-            BridgeAddress::parse(&format!("http://{}/", silent.local_addr().unwrap())).unwrap();
-        let door = HttpDoor::new().unwrap();
-        let short = Duration::from_millis(50);
-        assert_eq!(
-            door.post(&address, "{}".into(), short).await,
-            Err(DoorError::TimedOut)
-        );
-        // Bound but not listening: nobody else gets the port in the meantime.
-        let nobody = tokio::net::TcpSocket::new_v4().unwrap();
-        nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address =
-            BridgeAddress::parse(&format!("http://{}/", nobody.local_addr().unwrap())).unwrap();
-        assert_eq!(
-            door.post(&address, "{}".into(), WAIT).await,
-            Err(DoorError::Unreachable(address.to_string()))
-        );
-        for nonsense in [
-            "not http at all\r\n\r\n".as_bytes(),
-            b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n\xff",
-        ] {
-            let (address, _asked) = once(nonsense).await;
-            let error = door.post(&address, "{}".into(), WAIT).await.unwrap_err();
-            assert!(
-                matches!(&error, DoorError::Broken(words) if !words.contains("secret")),
-                "{error:?}"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn health_is_the_bridges_state_or_a_reason() {
-        let door = HttpDoor::new().unwrap();
-        let (address, asked) = once(http("200 OK", "", "{\"state\":\"pairing\",\"more\":1}")).await;
-        assert_eq!(door.health(&address).await.unwrap().state, "pairing");
-        assert!(
-            asked
-                .await
-                .unwrap()
-                .starts_with("GET /bridge/secret/health ")
-        );
-        for (status, body) in [("404 No", "{\"state\":\"x\"}"), ("200 OK", "<html>")] {
-            let (address, _asked) = once(http(status, "", body)).await;
-            let error = door.health(&address).await.unwrap_err();
-            assert!(matches!(error, DoorError::Broken(_)), "{error:?}");
-        }
-    }
-}
+#[cfg(test)]
+#[path = "http_trust_tests.rs"]
+mod trust_tests;

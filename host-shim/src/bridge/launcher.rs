@@ -4,11 +4,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, Command};
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -24,7 +26,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// A bridge that ran this long had no trouble starting.
 const SETTLED: Duration = Duration::from_secs(60);
 /// Exit statuses that starting again does not change: usage, store, address.
-const HOPELESS: [i32; 3] = [2, 3, 4];
+const HOPELESS: [i32; 3] = [WRONG_USAGE, 3, 4];
+const WRONG_USAGE: i32 = 2;
 /// What the bridge gets to see of our environment: nothing that could hold somebody else's secret.
 const VARIABLES: [&str; 22] = [
     "PATH",
@@ -66,8 +69,25 @@ pub struct Launch {
     pub auth_dir: PathBuf,
     /// The channel's own object for the start command.
     pub settings: Value,
+    /// Holds the token that its callers must know.
+    pub token_file: PathBuf,
     /// More flags, such as those of a pairing code.
     pub more: Vec<OsString>,
+}
+
+/// What a running bridge is asked to do. Clones ask the same bridge.
+#[derive(Debug, Clone, Default)]
+pub struct Control {
+    /// Cancelled, the bridge ends.
+    pub stop: CancellationToken,
+    resume: Arc<Notify>,
+}
+
+impl Control {
+    /// Has a bridge that rests go on.
+    pub fn resume(&self) {
+        self.resume.notify_one();
+    }
 }
 
 /// What is heard of a bridge.
@@ -86,7 +106,7 @@ pub enum Told {
 }
 
 impl Launch {
-    /// Runs the bridge until `stop` is cancelled, or it ends for good. What it says goes to `tell`.
+    /// Runs the bridge until `control` stops it, or it ends for good. What it says goes to `tell`.
     /// Dropping the future kills the process at once.
     ///
     /// # Errors
@@ -94,12 +114,13 @@ impl Launch {
     pub async fn run(
         &self,
         tell: &UnboundedSender<Told>,
-        stop: &CancellationToken,
+        control: &Control,
     ) -> Result<(), Failure> {
+        let stop = &control.stop;
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
         loop {
             let started = Instant::now();
-            let (status, fatal) = self.run_once(tell, stop).await?;
+            let (status, fatal) = self.run_once(tell, control).await?;
             if stop.is_cancelled() || status.success() {
                 return Ok(());
             }
@@ -125,7 +146,7 @@ impl Launch {
     async fn run_once(
         &self,
         tell: &UnboundedSender<Told>,
-        stop: &CancellationToken,
+        control: &Control,
     ) -> Result<(ExitStatus, Option<BridgeEvent>), Failure> {
         let lost =
             |what: &str| Failure::fault("bridge_process", format!("the bridge's {what} got lost"));
@@ -143,12 +164,23 @@ impl Launch {
         else {
             return Err(lost("standard streams"));
         };
-        let start = json!({"command": "start", "settings": self.settings});
+        let start = json!({
+            "command": "start",
+            "settings": self.settings,
+            "token_file": self.token_file,
+        });
         say(&mut stdin, &start).await;
         let heard = hear(stdout, tell);
         let ended = async {
             let stopped = async {
-                stop.cancelled().await;
+                loop {
+                    tokio::select! {
+                        () = control.stop.cancelled() => break,
+                        () = control.resume.notified() => {
+                            say(&mut stdin, &json!({"command": "resume"})).await;
+                        }
+                    }
+                }
                 say(&mut stdin, &json!({"command": "stop"})).await;
                 tokio::time::sleep(STOP_TIMEOUT).await;
             };
@@ -286,6 +318,11 @@ async fn say(stdin: &mut ChildStdin, command: &Value) {
 
 fn hopeless(status: ExitStatus, fatal: Option<BridgeEvent>) -> Failure {
     match fatal {
+        Some(BridgeEvent::Fatal {
+            code,
+            message,
+            hint,
+        }) if status.code() == Some(WRONG_USAGE) => Failure::usage(code, message).hint(hint),
         Some(BridgeEvent::Fatal {
             code,
             message,

@@ -5,6 +5,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::error::ExitCode;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -24,7 +25,7 @@ const commands = (on) => {
 struct Story {
     _place: TempDir,
     told: UnboundedReceiver<Told>,
-    stop: CancellationToken,
+    control: Control,
     running: JoinHandle<Result<(), Failure>>,
 }
 
@@ -47,17 +48,18 @@ impl Story {
             address: BridgeAddress::parse("http://127.0.0.1:40123/bridge").unwrap(),
             auth_dir: place.path().join("auth"),
             settings: json!({"allowed_chat_ids": ["*"]}),
+            token_file: "/run/the.token".into(),
             more: Vec::new(),
         };
         change(&mut launch);
         let (tell, told) = unbounded_channel();
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        let running = tokio::spawn(async move { launch.run(&tell, &stopped).await });
+        let control = Control::default();
+        let asked = control.clone();
+        let running = tokio::spawn(async move { launch.run(&tell, &asked).await });
         Self {
             _place: place,
             told,
-            stop,
+            control,
             running,
         }
     }
@@ -115,7 +117,8 @@ async fn the_bridge_gets_its_flags_and_first_the_start_command() {
     assert_eq!(argv[6], "--auth-dir");
     assert_eq!(argv[8..], ["--events", "ndjson", "--control", "stdin"]);
     assert_eq!(line["c"]["settings"]["allowed_chat_ids"][0], "*");
-    story.stop.cancel();
+    assert_eq!(line["c"]["token_file"], "/run/the.token");
+    story.control.stop.cancel();
     // It does not know `stop`, but the end of its input ends it.
 }
 
@@ -126,7 +129,7 @@ async fn stopped_it_ends_by_its_own_and_cleanly() {
           if (c.command === 'stop') { tell('stopped'); process.exit(0); } });",
     );
     story.line("listening").await;
-    story.stop.cancel();
+    story.control.stop.cancel();
     story.line("stopped").await;
     story.end().await.unwrap();
 }
@@ -140,7 +143,7 @@ async fn a_crashed_bridge_is_started_again() {
     );
     assert!(matches!(story.next().await, Told::Restarting { .. }));
     story.line("listening").await;
-    story.stop.cancel();
+    story.control.stop.cancel();
     story.end().await.unwrap();
 }
 
@@ -154,7 +157,24 @@ async fn a_bridge_that_cannot_work_is_not_started_again_and_its_reason_is_the_er
         let failure = story.end().await.unwrap_err();
         assert_eq!(failure.code, "store_damaged");
         assert_eq!(failure.hint.as_deref(), Some("restore it"));
+        assert_eq!(failure.exit == ExitCode::Usage, status == 2, "{status}");
     }
+}
+
+#[tokio::test]
+async fn asked_to_go_on_it_is_told_so_while_it_runs() {
+    let mut story = Story::of(
+        "commands((c) => { tell(c.command === 'start' ? 'listening' : 'warning', {url: 'u', code: c.command, message: 'm'});
+          if (c.command === 'stop') process.exit(0); });",
+    );
+    story.line("listening").await;
+    for _twice in 0..2 {
+        story.control.resume();
+        assert_eq!(story.line("warning").await["code"], "resume");
+    }
+    story.control.stop.cancel();
+    assert_eq!(story.line("warning").await["code"], "stop");
+    story.end().await.unwrap();
 }
 
 #[tokio::test]
@@ -170,7 +190,7 @@ async fn prose_is_reported_once_and_never_passed_on() {
             url: "u".to_owned()
         })
     );
-    story.stop.cancel();
+    story.control.stop.cancel();
     let mut told = Vec::new();
     while let Some(more) = story.told.recv().await {
         told.push(more);
@@ -203,7 +223,7 @@ async fn our_own_secrets_are_not_in_its_environment() {
     for name in line["names"].as_array().unwrap() {
         assert!(VARIABLES.contains(&name.as_str().unwrap()), "{name}");
     }
-    story.stop.cancel();
+    story.control.stop.cancel();
     story.end().await.unwrap();
 }
 

@@ -6,3 +6,4 @@ pub mod install;
 pub mod launcher;
 pub mod node;
 pub mod qr;
+pub mod token;

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::mpsc::unbounded_channel;
-use tokio_util::sync::CancellationToken;
 
 use super::bridge_install;
 use super::bridge_screen::Screen;
+use super::enter_key::EnterKey;
 use super::opened::{Opened, ready, selected, working_directory};
 use super::signals::Signals;
-use crate::bridge::launcher::Launch;
+use crate::bridge::launcher::{Control, Launch};
 use crate::bridge::node;
+use crate::bridge::token::{Issued, Tokens};
 use crate::cli::{BridgeRunArgs, Global};
 use crate::component::bindings::{Account, Operation};
 use crate::discovery::roots::Plugin;
@@ -36,15 +37,18 @@ pub async fn run(
     output: &Output,
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
-    let launch = tokio::select! {
+    // The token lasts as long as this call, however that ends.
+    let (launch, _token, channel) = tokio::select! {
         prepared = prepare(global, channel, args, output) => prepared?,
         () = signals.next() => return Err(Failure::interrupted()),
     };
-    let mut screen = Screen::new(output, args.json);
-    let stop = CancellationToken::new();
+    let mut enter = EnterKey::of_terminal();
+    let mut asked = false;
+    let mut screen = Screen::new(output, args.json, how_to_resume(&channel, enter.exists()));
+    let control = Control::default();
     let (tell, mut told) = unbounded_channel();
     let mut second = tokio::time::interval(Duration::from_secs(1));
-    let running = launch.run(&tell, &stop);
+    let running = launch.run(&tell, &control);
     tokio::pin!(running);
     loop {
         tokio::select! {
@@ -59,15 +63,29 @@ pub async fn run(
                 return done;
             }
             () = signals.next() => {
-                if stop.is_cancelled() {
+                if control.stop.is_cancelled() {
                     screen.wipe();
                     return Err(Failure::interrupted());
                 }
                 screen.wipe();
                 screen.say("stopping the bridge; once more ends at once");
-                stop.cancel();
+                control.stop.cancel();
             }
-            _ = second.tick() => screen.tick(),
+            () = enter.pressed(), if asked => {
+                asked = false;
+                if screen.rests() {
+                    screen.say("the bridge is asked to go on");
+                    control.resume();
+                }
+            }
+            _ = second.tick() => {
+                // A read that has begun goes on, whatever the state is by then.
+                if !asked && screen.rests() && enter.is_at_hand() {
+                    enter.forget();
+                    asked = true;
+                }
+                screen.tick();
+            }
         }
     }
 }
@@ -77,7 +95,7 @@ async fn prepare(
     channel: &str,
     args: &BridgeRunArgs,
     output: &Output,
-) -> Result<Launch, Failure> {
+) -> Result<(Launch, Issued, String), Failure> {
     let named = args.account.as_deref();
     let opened = Opened::open(global, channel, named, output).await?;
     let report = opened.report(named, None).await?;
@@ -85,15 +103,19 @@ async fn prepare(
     let (plugin, account) = (&opened.plugin, &entry.account);
     // What sending needs, a bridge needs too: switched on, and an address.
     ready(plugin, entry, Operation::Send)?;
-    let launch = launch(plugin, account, args, &opened.survey.home)?;
+    let home = &opened.survey.home;
+    let address = address(account, &plugin.manifest.config_key)?;
+    let token = Tokens::of(home).issue(home, &address)?;
+    let launch = launch(plugin, account, args, home, address, token.path())?;
     let path = std::env::var_os("PATH");
     let program = node::node(path.as_deref()).await?;
-    bridge_install::install(plugin, &opened.survey.home, args.skip_install, output).await?;
+    bridge_install::install(plugin, home, args.skip_install, output).await?;
     output.say(&format!(
         "starting the bridge of {}, account {}",
         plugin.manifest.label, account.configured_label
     ));
-    Ok(Launch { program, ..launch })
+    let channel = plugin.manifest.channel_id.clone();
+    Ok((Launch { program, ..launch }, token, channel))
 }
 
 /// Everything about the launch that the configuration decides; Node itself is not looked for yet.
@@ -102,9 +124,10 @@ fn launch(
     account: &Account,
     args: &BridgeRunArgs,
     home: &Home,
+    address: BridgeAddress,
+    token_file: &Path,
 ) -> Result<Launch, Failure> {
     let key = &plugin.manifest.config_key;
-    let address = address(account, key)?;
     let auth_dir = account.auth_dir.as_deref().ok_or_else(|| {
         Failure::operator(
             "auth_dir_missing",
@@ -141,11 +164,25 @@ fn launch(
         auth_dir: folder.join(home.expand(auth_dir)),
         folder: folder.join(&plugin.directory),
         settings,
+        token_file: token_file.to_path_buf(),
         more,
     })
 }
 
-fn address(account: &Account, key: &str) -> Result<BridgeAddress, Failure> {
+fn how_to_resume(channel: &str, enter: bool) -> String {
+    let command = format!("`loong {channel} bridge resume`");
+    if enter {
+        format!("press Enter here, or run {command} in another terminal")
+    } else {
+        format!("run {command}")
+    }
+}
+
+/// Where the account's bridge is, if `bridge run` can start one there.
+///
+/// # Errors
+/// The address is no bridge's.
+pub(super) fn address(account: &Account, key: &str) -> Result<BridgeAddress, Failure> {
     let written = account.bridge_url.as_deref().unwrap_or_default();
     let hint = format!("set bridge_url in [{key}] to http://127.0.0.1:<port>/<path>");
     let address = BridgeAddress::parse(written).map_err(|error| {

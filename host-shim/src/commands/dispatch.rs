@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use clap::{CommandFactory, FromArgMatches};
 
 use super::{
-    bridge_install, bridge_run, channels_list, channels_resolve, channels_send, doctor, serve,
+    bridge_admin, bridge_install, bridge_run, channels_list, channels_resolve, channels_send,
+    doctor, serve,
 };
 use crate::cli::{
     BridgeCommand, ChannelCli, ChannelCommand, ChannelsCommand, Cli, Command, Global,
@@ -82,6 +83,15 @@ async fn channel(global: &Global, words: Vec<OsString>, output: &Output) -> Resu
         }
         ChannelCommand::Bridge(BridgeCommand::Install) => {
             interruptible(bridge_install::run(&global, &name, output)).await
+        }
+        ChannelCommand::Bridge(BridgeCommand::Status(args)) => {
+            interruptible(bridge_admin::status(&global, &name, &args, output)).await
+        }
+        ChannelCommand::Bridge(BridgeCommand::Resume(args)) => {
+            interruptible(bridge_admin::resume(&global, &name, &args, output)).await
+        }
+        ChannelCommand::Bridge(BridgeCommand::Logout(args)) => {
+            interruptible(bridge_admin::logout(&global, &name, &args, output)).await
         }
     }
 }

@@ -1,13 +1,17 @@
 //! One file per command. Only these, and `main`, print; all of them through [`crate::output`].
 
+pub mod bridge_admin;
 pub mod bridge_install;
 pub mod bridge_run;
 mod bridge_screen;
+mod bridge_states;
+mod bridge_status;
 pub mod channels_list;
 pub mod channels_resolve;
 pub mod channels_send;
 mod dispatch;
 pub mod doctor;
+mod enter_key;
 pub mod opened;
 pub mod serve;
 mod signals;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::bridge::http::HttpDoor;
+use crate::bridge::token::Tokens;
 use crate::catalog::operation_id;
 use crate::cli::Global;
 use crate::component::bindings::{
@@ -158,7 +159,7 @@ impl Loader {
             .map_err(|error| Failure::fault("engine", error.to_string()))?;
         Ok(Self {
             sandbox,
-            door: Arc::new(HttpDoor::new()?),
+            door: Arc::new(HttpDoor::new(Tokens::of(home))?),
         })
     }
 

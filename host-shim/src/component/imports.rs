@@ -36,6 +36,10 @@ impl bridge::Host for State {
             Err(DoorError::TimedOut) => Err(bridge::TransportError::TimedOut),
             Err(DoorError::TooLarge(bytes)) => Err(bridge::TransportError::TooLarge(bytes)),
             Err(DoorError::Broken(reason)) => Err(bridge::TransportError::Broken(reason)),
+            // Worth another try: the bridge may be on its way back to its address.
+            Err(error @ DoorError::Impostor(_)) => {
+                Err(bridge::TransportError::Broken(error.to_string()))
+            }
             Err(DoorError::Refused(reason)) => Err(bridge::TransportError::Refused(reason)),
         })
     }

@@ -281,6 +281,8 @@ impl Place {
             .args(arguments)
             .current_dir(self.folder.path())
             .env_clear()
+            // Where node is, for the stories that start a bridge.
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("HOME", self.folder.path())
             .env("LOONG_HOME", self.path("home"))
             .env("LOONG_CONFIG_PATH", self.path("loong.toml"))

@@ -38,32 +38,27 @@ const SILENT = {
 export class Connection {
   /** @type {Socket} */ socket;
   /** @type {import("./timing.mjs").Timing} */ #timing;
-  /** @type {NodeJS.Timeout[]} */ #sweeps;
 
   /** @param {Setup} setup */
   constructor({ auth, outbox, timing, webUrl, webVersion, version }) {
     this.#timing = timing;
-    const { made, intervals } = collectingIntervals(() =>
-      makeWASocket({
-        auth,
-        logger: SILENT,
-        browser: ["Loong", "Chrome", version],
-        ...(webUrl === null ? {} : { waWebSocketUrl: webUrl }),
-        ...(webVersion === null ? {} : { version: webVersion }),
-        ...(timing.qrMs === 0 ? {} : { qrTimeout: timing.qrMs }),
-        keepAliveIntervalMs: timing.keepAliveMs,
-        markOnlineOnConnect: false,
-        syncFullHistory: false,
-        shouldSyncHistoryMessage: () => false,
-        transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 0 },
-        getMessage: async ({ id }) => {
-          const bytes = id ? outbox.bytesOf(id) : null;
-          return bytes ? proto.Message.decode(bytes) : undefined;
-        },
-      }),
-    );
-    this.socket = made;
-    this.#sweeps = intervals;
+    this.socket = makeWASocket({
+      auth,
+      logger: SILENT,
+      browser: ["Loong", "Chrome", version],
+      ...(webUrl === null ? {} : { waWebSocketUrl: webUrl }),
+      ...(webVersion === null ? {} : { version: webVersion }),
+      ...(timing.qrMs === 0 ? {} : { qrTimeout: timing.qrMs }),
+      keepAliveIntervalMs: timing.keepAliveMs,
+      markOnlineOnConnect: false,
+      syncFullHistory: false,
+      shouldSyncHistoryMessage: () => false,
+      transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 0 },
+      getMessage: async ({ id }) => {
+        const bytes = id ? outbox.bytesOf(id) : null;
+        return bytes ? proto.Message.decode(bytes) : undefined;
+      },
+    });
     // The server has said its last word; waiting for it to close too can take half a minute.
     for (const last of ["CB:stream:error", "CB:failure"]) this.socket.ws.on(last, () => setTimeout(() => this.#terminate(), timing.closeMs).unref());
   }
@@ -117,7 +112,6 @@ export class Connection {
 
   /** Ends it, with the server's consent if that comes soon. */
   async close() {
-    for (const sweep of this.#sweeps) clearInterval(sweep);
     const closing = Promise.resolve(this.socket.end(undefined)).catch(() => undefined);
     const timer = setTimeout(() => this.#terminate(), this.#timing.closeMs);
     await closing;
@@ -133,27 +127,4 @@ export class Connection {
 export function codeOf(error) {
   const code = /** @type {any} */ (error)?.output?.statusCode;
   return typeof code === "number" ? code : undefined;
-}
-
-/**
- * Baileys gives each connection caches of its own and never stops their sweeps, which would keep
- * the caches of every connection there ever was.
- * @template T
- * @param {() => T} make
- */
-function collectingIntervals(make) {
-  const original = globalThis.setInterval;
-  /** @type {NodeJS.Timeout[]} */
-  const intervals = [];
-  const collecting = (/** @type {Parameters<typeof setInterval>} */ ...args) => {
-    const interval = original(...args);
-    intervals.push(interval);
-    return interval;
-  };
-  globalThis.setInterval = /** @type {typeof setInterval} */ (collecting);
-  try {
-    return { made: make(), intervals };
-  } finally {
-    globalThis.setInterval = original;
-  }
 }

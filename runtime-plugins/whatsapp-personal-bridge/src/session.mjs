@@ -190,7 +190,12 @@ export class Session {
     socket.ws.on("CB:ack,class:message", (/** @type {import("@whiskeysockets/baileys").BinaryNode} */ { attrs }) => {
       if (attrs.id) outbox.acknowledged(attrs.id, attrs.error ?? null);
     });
-    socket.ev.on("creds.update", () => auth.save());
+    socket.ev.on("creds.update", () => {
+      auth.save();
+      // With most of these Baileys sends a presence without a type, which may pass for being online:
+      // the phone would stop ringing.
+      if (this.#state === "connected") socket.sendPresenceUpdate("unavailable").catch(() => undefined);
+    });
     socket.ev.on("connection.update", (update) => {
       if (this.#connection !== connection) return;
       if (update.qr) {

@@ -1,13 +1,21 @@
-//! An account's bridge: whether its address may be used, whether it answers, and its state.
+//! An account's bridge: whether its address may be used, whether it answers, whether it is the one
+//! that it should be, and its state.
 
 use super::check::Checks;
-use crate::bridge::http::{Health, HttpDoor};
+use crate::bridge::http::{Health, HttpDoor, Trust};
 use crate::catalog::bridge_command;
+use crate::commands::bridge_states::{next_step, words};
 use crate::discovery::manifest::Manifest;
 use crate::door::{BridgeAddress, DoorError};
 
 /// Asks the bridge how it is.
-pub(super) async fn examine(checks: &mut Checks, door: &HttpDoor, manifest: &Manifest, url: &str) {
+pub(super) async fn examine(
+    checks: &mut Checks,
+    door: &HttpDoor,
+    manifest: &Manifest,
+    url: &str,
+    settings: &str,
+) {
     let address = match BridgeAddress::parse(url) {
         Ok(address) => address,
         Err(error) => {
@@ -21,13 +29,83 @@ pub(super) async fn examine(checks: &mut Checks, door: &HttpDoor, manifest: &Man
             );
         }
     };
-    let health = door.health(&address).await;
-    verdict(
+    let command = bridge_command(&manifest.channel_id);
+    let (health, trust) = match door.health(&address).await {
+        Ok((health, trust)) => (Ok(health), Some(trust)),
+        Err(error) => (Err(error), None),
+    };
+    let wanted = Wanted::of(settings);
+    authenticity(
         checks,
-        &bridge_command(&manifest.channel_id),
+        &command,
+        &manifest.config_key,
         &address,
-        health,
+        wanted,
+        trust,
     );
+    if trust != Some(Trust::Impostor) {
+        verdict(checks, &command, &address, health);
+    }
+}
+
+/// What the operator wants of a bridge's callers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Token,
+    Nothing,
+    /// The channel's settings do not speak of it: its bridge may know no tokens.
+    Unsaid,
+}
+
+impl Wanted {
+    fn of(settings: &str) -> Self {
+        let settings = serde_json::from_str::<serde_json::Value>(settings).unwrap_or_default();
+        match settings.get("bridge_auth").and_then(|word| word.as_str()) {
+            Some("none") => Self::Nothing,
+            Some(_) => Self::Token,
+            None => Self::Unsaid,
+        }
+    }
+}
+
+/// Whether the bridge and we know the same token; `trust` is none when nobody answered.
+fn authenticity(
+    checks: &mut Checks,
+    command: &str,
+    key: &str,
+    address: &BridgeAddress,
+    wanted: Wanted,
+    trust: Option<Trust>,
+) {
+    const ID: &str = "bridge_auth";
+    if wanted == Wanted::Nothing {
+        checks.warn(
+            ID,
+            format!("bridge_auth is \"none\": every program on this machine can read and write as the account at {address}"),
+            format!("remove bridge_auth from [{key}] when no other host needs it, then start again: {command}"),
+        );
+    }
+    match (trust, wanted) {
+        (Some(Trust::Proven), Wanted::Token | Wanted::Unsaid) => {
+            checks.ok(ID, format!("{address} knows the token"));
+        }
+        (Some(Trust::Impostor), _) => checks.fail(
+            ID,
+            format!("something else answers at {address}: it does not know the token of the bridge that was started there"),
+            format!("look what uses that port and stop it, then start the bridge: {command}"),
+        ),
+        (Some(Trust::Foreign), _) => checks.fail(
+            ID,
+            format!("the bridge at {address} wants a token that is not known here, so it answers `unauthorized`"),
+            format!("use the LOONG_HOME and the user that it was started with, or stop it and start it from here: {command}"),
+        ),
+        (Some(Trust::Open), Wanted::Token) => checks.fail(
+            ID,
+            format!("the bridge at {address} was started by hand, without a token: every program on this machine can use it"),
+            format!("stop it and start it with: {command}"),
+        ),
+        (Some(Trust::Proven | Trust::Open), _) | (None, _) => {}
+    }
 }
 
 /// The states are those of the bridge contract; see docs/bridge-contract.md.
@@ -42,11 +120,18 @@ fn verdict(
         Err(error @ DoorError::Unreachable(_)) => {
             return checks.fail("bridge", error.to_string(), format!("start it: {command}"));
         }
+        Err(DoorError::Refused(reason)) => {
+            return checks.fail(
+                "bridge",
+                reason,
+                format!("stop the bridge and start it again: {command}"),
+            );
+        }
         Err(
             error @ (DoorError::TimedOut
             | DoorError::TooLarge(_)
             | DoorError::Broken(_)
-            | DoorError::Refused(_)),
+            | DoorError::Impostor(_)),
         ) => {
             return checks.fail(
                 "bridge",
@@ -66,20 +151,14 @@ fn verdict(
         "starting" | "connecting" | "reconnecting" => {
             checks.warn("bridge", seen, "wait until it is connected, then ask again");
         }
-        "pairing_expired" | "logged_out" => {
-            checks.fail(
-                "bridge",
-                seen,
-                format!("start it again and link the account: {command}"),
-            );
-        }
-        "replaced" => checks.fail(
-            "bridge",
-            seen,
-            format!("stop what else uses this login, then start again: {command}"),
-        ),
-        "blocked" | "outdated" => {
-            checks.fail("bridge", seen, "read what the bridge says in its terminal")
+        "pairing_expired" | "logged_out" | "replaced" | "blocked" | "outdated" => {
+            let resume = format!("{} resume", command.trim_end_matches(" run"));
+            let step = next_step(&state, &resume).unwrap_or_default();
+            let seen = match words(&state) {
+                Some(words) => format!("{seen}: {words}"),
+                None => seen,
+            };
+            checks.fail("bridge", seen, step);
         }
         _unknown => checks.warn(
             "bridge",
@@ -123,12 +202,62 @@ mod tests {
             ("levitating", Status::Warn),
         ];
         for (state, expected) in table {
-            let (status, hint) = judge(Ok(Health {
-                state: state.into(),
-            }));
+            let health = serde_json::from_value(serde_json::json!({ "state": state })).unwrap();
+            let (status, hint) = judge(Ok(health));
             assert_eq!(status, expected, "{state}");
             assert_eq!(hint.is_empty(), state == "connected", "{state}");
         }
+    }
+
+    fn authentic(wanted: Wanted, trust: Option<Trust>) -> Vec<(Status, String, String)> {
+        let address = BridgeAddress::parse("http://127.0.0.1:1/bridge").unwrap();
+        let mut checks = Checks::default();
+        let command = "loong pigeon-post bridge run";
+        authenticity(&mut checks, command, "pigeon", &address, wanted, trust);
+        let checks = checks.into_vec().into_iter();
+        checks
+            .map(|check| (check.status, check.seen, check.hint.unwrap_or_default()))
+            .collect()
+    }
+
+    #[test]
+    fn a_proven_token_is_fine_and_everything_else_that_answers_is_not() {
+        for wanted in [Wanted::Token, Wanted::Unsaid] {
+            let proven = authentic(wanted, Some(Trust::Proven));
+            assert_eq!((proven.len(), proven[0].0), (1, Status::Ok));
+        }
+        for (trust, seen) in [
+            (Trust::Impostor, "something else answers"),
+            (Trust::Foreign, "`unauthorized`"),
+            (Trust::Open, "without a token"),
+        ] {
+            let failed = authentic(Wanted::Token, Some(trust));
+            assert_eq!(failed.len(), 1);
+            let (status, words, hint) = &failed[0];
+            assert_eq!(*status, Status::Fail);
+            assert!(words.contains(seen), "{words}");
+            assert!(hint.contains("loong pigeon-post bridge run"), "{hint}");
+        }
+    }
+
+    #[test]
+    fn a_bridge_that_is_open_because_the_operator_wrote_so_is_a_warning() {
+        for trust in [None, Some(Trust::Open), Some(Trust::Proven)] {
+            let warned = authentic(Wanted::Nothing, trust);
+            assert_eq!((warned.len(), warned[0].0), (1, Status::Warn));
+            assert!(warned[0].2.contains("remove bridge_auth"), "{warned:?}");
+        }
+        let impostor = authentic(Wanted::Nothing, Some(Trust::Impostor));
+        assert_eq!(impostor.last().unwrap().0, Status::Fail);
+    }
+
+    #[test]
+    fn of_a_channel_that_knows_no_tokens_nothing_is_asked() {
+        assert_eq!(Wanted::of("{}"), Wanted::Unsaid);
+        assert_eq!(Wanted::of("{\"bridge_auth\":\"token\"}"), Wanted::Token);
+        assert_eq!(Wanted::of("{\"bridge_auth\":\"none\"}"), Wanted::Nothing);
+        assert!(authentic(Wanted::Unsaid, Some(Trust::Open)).is_empty());
+        assert!(authentic(Wanted::Token, None).is_empty());
     }
 
     #[test]

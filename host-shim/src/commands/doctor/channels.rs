@@ -116,7 +116,8 @@ async fn account(
         store::examine(checks, &survey.home, manifest, auth_dir);
     }
     if let Some(url) = &entry.account.bridge_url {
-        bridge::examine(checks, loader.door(), manifest, url).await;
+        let settings = &entry.account.bridge_settings;
+        bridge::examine(checks, loader.door(), manifest, url, settings).await;
     }
 }
 
