@@ -104,6 +104,15 @@ impl Machine {
         self.home.path().join("timing.json")
     }
 
+    /// The token of the running bridge.
+    pub fn token(&self) -> Result<String> {
+        let file = self
+            .home
+            .path()
+            .join(format!(".loong/run/bridge-127.0.0.1-{}.token", self.port));
+        std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
+    }
+
     /// Writes the configuration file.
     pub fn configure(&self, text: &str) -> Result<()> {
         Ok(std::fs::write(self.config_file(), text)?)

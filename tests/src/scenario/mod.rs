@@ -188,7 +188,7 @@ impl Scenario {
             .await
     }
 
-    /// Posts a plain operation to the bridge, as stock Loong would.
+    /// Posts a plain operation to the bridge, with its token.
     pub async fn posts(
         &self,
         operation: &str,
@@ -204,6 +204,7 @@ impl Scenario {
             .build()?
             .post(self.machine.bridge_url())
             .timeout(Duration::from_secs(30))
+            .bearer_auth(self.machine.token()?.trim())
             .json(&serde_json::json!({
                 "method": "tools/call",
                 "id": format!("whatsapp-personal-bridge:whatsapp-personal:{operation}"),
