@@ -284,3 +284,35 @@ async fn what_is_no_command_is_wrong_usage_with_the_way_to_help() {
         assert!(ran.stdout.is_empty(), "{ran:#?}");
     }
 }
+
+#[tokio::test]
+async fn ctrl_c_ends_a_send_that_waits_for_somebody_to_write() {
+    let place = Place::with_pigeons("http://127.0.0.1:1/tower");
+    let mut child = place.start_with(
+        &[
+            "channels",
+            "send",
+            "pigeon-post",
+            "--target",
+            "north/ana",
+            "--text",
+            "-",
+        ],
+        std::process::Stdio::piped(),
+    );
+    // Held open: nobody writes, and nobody hangs up.
+    let _input = child.stdin.take();
+    let process = rustix::process::Pid::from_child(&child);
+    let ended = async {
+        // Before it listens for the signal it just dies; when it listens cannot be seen.
+        while child.try_wait().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            rustix::process::kill_process(process, rustix::process::Signal::INT).ok();
+        }
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(30), ended).await;
+    if ended.is_err() {
+        child.kill().unwrap();
+    }
+    assert!(ended.is_ok(), "it did not hear the signal");
+}

@@ -104,7 +104,7 @@ pub fn from_transport(operation: &str, error: TransportError) -> ChannelError {
             ErrorKind::Refused,
             "bridge_call_refused",
             format!("the host does not allow the call ({why})"),
-            "check `bridge_url` with `loong doctor`",
+            "send less at once when it is too large; else check `bridge_url` with `loong doctor`",
         ),
     };
     let message = format!("{operation}: the bridge cannot be asked: {why}");

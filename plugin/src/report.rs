@@ -73,7 +73,11 @@ pub fn validate(json: &str, asked: Asked<'_>, env: &impl Environment) -> Report 
             }
         }
     }
-    let selected = select(asked, &accounts, default.map(|(id, _source)| id));
+    // A value of the wrong type would be passed over, and the text go out through another account.
+    let selected = match block.issues.first() {
+        Some(issue) => Err(refused(issue)),
+        None => select(asked, &accounts, default.map(|(id, _source)| id)),
+    };
     Report {
         accounts: accounts.into_iter().map(AccountReport::new).collect(),
         selected,

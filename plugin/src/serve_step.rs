@@ -111,8 +111,9 @@ pub fn receive(
         match inbound::read(message, account, &list) {
             Ok(message) => batch.messages.push(message),
             Err(unreadable) => {
+                // The host says it aloud, once.
                 log.record(
-                    Level::Warn,
+                    Level::Debug,
                     &format!("a message stays with the bridge: {}", unreadable.reason),
                 );
                 batch.unreadable.push(unreadable);

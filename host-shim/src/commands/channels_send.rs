@@ -29,7 +29,11 @@ struct Sent<'a> {
 /// # Errors
 /// The message was not accepted; nothing has been sent unless the error says otherwise.
 pub async fn run(global: &Global, args: &SendArgs, output: &Output) -> Result<(), Failure> {
-    let text = text_of(&args.text, std::io::stdin())?;
+    let argument = args.text.clone();
+    // On a thread of its own: somebody at a terminal may never write, and Ctrl-C must be heard.
+    let text = tokio::task::spawn_blocking(move || text_of(&argument, std::io::stdin()))
+        .await
+        .map_err(|error| Failure::fault("text", "cannot read the text").because(error))??;
     let account = args.account.as_deref();
     let opened = Opened::open(global, &args.channel, account, output).await?;
     let report = opened.report(account, Some(&args.target)).await?;
@@ -79,6 +83,7 @@ fn text_of(argument: &str, input: impl Read) -> Result<String, Failure> {
                     "cannot read the text from standard input",
                 )
                 .because(error)
+                .hint("pipe in a text in UTF-8, or write it after --text")
             })?;
         if text.len() as u64 > LONGEST_TEXT {
             return Err(Failure::usage(
@@ -142,9 +147,8 @@ mod tests {
             text_of("-", std::io::repeat(b'a')).unwrap_err().code,
             "text_too_long"
         );
-        assert_eq!(
-            text_of("-", [0xff].as_slice()).unwrap_err().code,
-            "text_unreadable"
-        );
+        let unreadable = text_of("-", [0xff].as_slice()).unwrap_err();
+        assert_eq!(unreadable.code, "text_unreadable");
+        assert!(unreadable.hint.is_some());
     }
 }

@@ -99,7 +99,9 @@ async fn channel(global: &Global, words: Vec<OsString>, output: &Output) -> Resu
 /// Ends `command` on Ctrl-C; what the bridge has accepted by then is sent.
 async fn interruptible(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     tokio::select! {
-        done = command => done,
+        // Listening first, so that no work begins that could not be ended.
+        biased;
         _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+        done = command => done,
     }
 }

@@ -152,10 +152,7 @@ impl Loader {
                 output.warn(&format!(
                     "compiled code is not kept, so every start compiles: {reason}"
                 ));
-                output.hint(&format!(
-                    "remove {} and take the write permission from others (chmod go-w)",
-                    folder.display()
-                ));
+                output.hint(&reason.hint(&folder));
             })
             .ok();
         let sandbox = Sandbox::new(cache.as_deref(), LIMITS)

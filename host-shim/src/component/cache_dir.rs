@@ -18,6 +18,23 @@ pub enum Untrusted {
     Unusable(String),
 }
 
+impl Untrusted {
+    /// What to do about it, for the cache at `folder`.
+    pub fn hint(&self, folder: &Path) -> String {
+        match self {
+            Self::Writable(place) => format!(
+                "take the write permission from others (chmod go-w {}), and remove {}",
+                place.display(),
+                folder.display()
+            ),
+            Self::NotOurs(_) => {
+                "run loong as its owner, or set LOONG_HOME to a folder of your own".to_owned()
+            }
+            Self::Unusable(_) => "set LOONG_HOME to a folder that you may write to".to_owned(),
+        }
+    }
+}
+
 /// Makes `folder` when it is missing, with mode 0700, and answers its real path.
 ///
 /// # Errors
@@ -83,7 +100,9 @@ mod tests {
         let cache = home.path().join("cache");
         fs::create_dir(&cache).unwrap();
         mode(&cache, 0o777);
-        assert_eq!(trusted(&cache), Err(Untrusted::Writable(cache.clone())));
+        let refused = trusted(&cache).unwrap_err();
+        assert_eq!(refused, Untrusted::Writable(cache.clone()));
+        assert!(refused.hint(&cache).contains("chmod go-w"));
         assert_eq!(
             fs::metadata(&cache).unwrap().permissions().mode() & 0o777,
             0o777,
@@ -112,7 +131,8 @@ mod tests {
         let cache = home.path().join("cache");
         fs::write(&cache, "").unwrap();
         mode(&cache, 0o600);
-        let error = trusted(&cache).unwrap_err().to_string();
-        assert!(error.contains("cache"), "{error}");
+        let error = trusted(&cache).unwrap_err();
+        assert!(error.to_string().contains("cache"), "{error}");
+        assert!(error.hint(&cache).contains("LOONG_HOME"));
     }
 }

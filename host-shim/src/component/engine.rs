@@ -16,7 +16,7 @@ use super::state::{Reach, State};
 /// What a guest may use up. There are no defaults: an unlimited guest cannot be built by accident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one linear memory.
+    /// Bytes of all linear memories together.
     pub memory: usize,
     /// Elements of one table.
     pub table_elements: usize,

@@ -127,9 +127,11 @@ impl fmt::Debug for State {
     }
 }
 
-/// wasmtime's own limits, with an error that can be told from other traps.
+/// wasmtime's own limits, with an error that can be told from other traps, and one sum over all
+/// memories: wasmtime counts each by itself.
 pub(super) struct Ceiling {
     limits: StoreLimits,
+    memory_left: usize,
 }
 
 impl Ceiling {
@@ -142,6 +144,7 @@ impl Ceiling {
                 .tables(limits.tables)
                 .instances(limits.instances)
                 .build(),
+            memory_left: limits.memory,
         }
     }
 }
@@ -153,11 +156,16 @@ impl ResourceLimiter for Ceiling {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if self.limits.memory_growing(current, desired, maximum)? {
-            Ok(true)
-        } else {
+        let left = self
+            .memory_left
+            .checked_sub(desired.saturating_sub(current));
+        match left {
+            Some(left) if self.limits.memory_growing(current, desired, maximum)? => {
+                self.memory_left = left;
+                Ok(true)
+            }
             // A refusal would come back as an allocation failure, which the guest cannot explain.
-            Err(wasmtime::Error::new(Stop::Memory))
+            Some(_) | None => Err(wasmtime::Error::new(Stop::Memory)),
         }
     }
 
@@ -184,5 +192,39 @@ impl ResourceLimiter for Ceiling {
 
     fn memories(&self) -> usize {
         self.limits.memories()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::opened::LIMITS;
+
+    #[test]
+    fn several_memories_share_one_limit() {
+        let mut ceiling = Ceiling::new(&LIMITS);
+        let half = LIMITS.memory / 2;
+        assert!(ceiling.memory_growing(0, half, None).unwrap());
+        assert!(ceiling.memory_growing(0, half, None).unwrap());
+        let stopped = ceiling.memory_growing(0, 1, None).unwrap_err();
+        assert!(matches!(stopped.downcast_ref(), Some(Stop::Memory)));
+    }
+
+    #[test]
+    fn a_memory_that_grows_is_counted_once() {
+        let mut ceiling = Ceiling::new(&LIMITS);
+        for size in 1..=64 {
+            let page = LIMITS.memory / 64;
+            assert!(
+                ceiling
+                    .memory_growing((size - 1) * page, size * page, None)
+                    .unwrap()
+            );
+        }
+        assert!(
+            ceiling
+                .memory_growing(LIMITS.memory, LIMITS.memory + 1, None)
+                .is_err()
+        );
     }
 }

@@ -100,13 +100,19 @@ pub fn discover(
     if !plugins.enabled {
         return Err(DiscoveryError::Disabled);
     }
-    if plugins.roots.is_empty() {
+    // A blank one counts as none: joined to the working directory it would be all of that.
+    let roots: Vec<&String> = plugins
+        .roots
+        .iter()
+        .filter(|root| !root.trim().is_empty())
+        .collect();
+    if roots.is_empty() {
         return Err(DiscoveryError::NoRoots);
     }
     let mut discovery = Discovery::default();
     // Roots may overlap, or reach one folder by two names.
     let mut seen = BTreeSet::new();
-    for written in &plugins.roots {
+    for written in roots {
         // Through its components, which drops the `.` of `./plugins`.
         let resolved: PathBuf = directory.join(home.expand(written)).components().collect();
         if !resolved.is_dir() {
@@ -291,12 +297,10 @@ mod tests {
         )
         .unwrap_err();
         assert!(off.hint().contains("enabled = true"));
-        assert!(
-            look(place.path(), &roots(&[]))
-                .unwrap_err()
-                .hint()
-                .contains("roots =")
-        );
+        for empty in [&[][..], &["", " "]] {
+            let none = look(place.path(), &roots(empty)).unwrap_err();
+            assert!(none.hint().contains("roots ="));
+        }
     }
 
     #[test]

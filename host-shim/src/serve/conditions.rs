@@ -1,12 +1,19 @@
-//! Remembers what the loop waits for, so that it is said once and not at every try.
+//! Remembers what the loop waits for and which messages it cannot read, so that each is said once
+//! and not at every try.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use super::event::{Listener, ServeEvent, WaitingFor};
+use crate::component::bindings::UnreadableMessage;
 
-/// What is down at the moment.
+/// How many unreadable messages are remembered.
+const REMEMBERED: usize = 1_000;
+
+/// What is down at the moment, and what cannot be read.
 pub(super) struct Conditions {
     down: Mutex<Vec<WaitingFor>>,
+    unreadable: Mutex<HashSet<String>>,
     tell: Listener,
 }
 
@@ -14,6 +21,7 @@ impl Conditions {
     pub(super) fn new(tell: Listener) -> Self {
         Self {
             down: Mutex::new(Vec::new()),
+            unreadable: Mutex::new(HashSet::new()),
             tell,
         }
     }
@@ -38,6 +46,23 @@ impl Conditions {
         down.retain(|other| *other != what);
         if down.len() < before {
             (self.tell)(ServeEvent::Recovered { from: what });
+        }
+    }
+
+    /// A message cannot be read; said when it is news. It stays with the bridge and comes again.
+    pub(super) fn unreadable(&self, message: UnreadableMessage) {
+        let mut known = self
+            .unreadable
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        let name = message.cursor.unwrap_or_else(|| message.reason.clone());
+        if known.insert(name) {
+            (self.tell)(ServeEvent::Unreadable {
+                reason: message.reason,
+            });
         }
     }
 }

@@ -2,6 +2,7 @@
 //! answered, and settles each. Prints nothing; what a person should know goes out as events.
 
 mod answer;
+mod batches;
 mod conditions;
 mod conversations;
 pub mod event;

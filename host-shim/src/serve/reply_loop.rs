@@ -1,7 +1,6 @@
 //! The loop itself: one question to the bridge at a time, answers side by side, and what to do
 //! when the bridge or the reply engine is down. All state is here, in one task.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +10,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{Answering, Outcome, hint_of};
+use super::batches::Batches;
 use super::conditions::Conditions;
 use super::conversations::{Conversations, Offer};
 use super::event::{ChatRef, Listener, ServeEvent, WaitingFor};
 use super::history::History;
 use super::reply::{EngineError, ReplyEngine};
-use super::steps::{Steps, Trouble, trouble};
+use super::steps::{Steps, Trouble, received, trouble};
 use crate::backoff::{Backoff, random};
-use crate::component::bindings::{Batch, Consumer, InboundMessage, Receive, Step, StepOutcome};
+use crate::component::bindings::{Batch, Consumer, InboundMessage, Receive, Step};
 use crate::component::call_error::CallError;
 use crate::error::Failure;
 
@@ -59,8 +59,7 @@ pub struct ReplyLoop {
     answers: JoinSet<(InboundMessage, Outcome)>,
     /// Messages that are given back, acknowledged again, or batches that are finished.
     errands: JoinSet<()>,
-    /// Batches, and how many of their messages are not settled.
-    batches: HashMap<String, Vec<String>>,
+    batches: Batches,
     poll: Option<BoxFuture<'static, Polled>>,
     poll_at: Instant,
     poll_backoff: Backoff,
@@ -125,7 +124,7 @@ impl ReplyLoop {
             conversations: Conversations::default(),
             answers: JoinSet::new(),
             errands: JoinSet::new(),
-            batches: HashMap::new(),
+            batches: Batches::default(),
             poll: None,
             poll_at: Instant::now(),
             poll_backoff: backoff(),
@@ -174,11 +173,16 @@ impl ReplyLoop {
         }
     }
 
-    fn start_answers(&mut self) {
-        if !matches!(self.engine, EngineState::Works) {
-            return;
+    /// How many more answers may be begun now.
+    fn places(&self) -> usize {
+        match self.engine {
+            EngineState::Works => self.serving.concurrency.saturating_sub(self.answers.len()),
+            EngineState::Down(_) | EngineState::Probing(_) => 0,
         }
-        let places = self.serving.concurrency.saturating_sub(self.answers.len());
+    }
+
+    fn start_answers(&mut self) {
+        let places = self.places();
         for message in self.conversations.start(Instant::now(), places) {
             let shared = Arc::clone(&self.shared);
             self.answers.spawn(async move {
@@ -188,10 +192,18 @@ impl ReplyLoop {
         }
     }
 
+    /// How many messages may be asked for now.
+    fn room(&self) -> usize {
+        match self.engine {
+            EngineState::Works if !self.drained => HELD
+                .saturating_sub(self.conversations.held().count())
+                .min(BATCH),
+            EngineState::Works | EngineState::Down(_) | EngineState::Probing(_) => 0,
+        }
+    }
+
     /// Begins to ask the bridge, when it is time to, there is room, and the engine works.
     fn ask(&mut self) {
-        let held = self.conversations.held().count();
-        let room = HELD.saturating_sub(held).min(BATCH);
         let now = Instant::now();
         if let EngineState::Down(at) = self.engine
             && at <= now
@@ -199,14 +211,14 @@ impl ReplyLoop {
             let engine = Arc::clone(&self.shared.engine);
             self.engine = EngineState::Probing(async move { engine.probe().await }.boxed());
         }
-        let wanted = matches!(self.engine, EngineState::Works) && !self.drained && room > 0;
-        if !wanted || self.poll.is_some() || self.poll_at > now {
+        let room = self.room();
+        if room == 0 || self.poll.is_some() || self.poll_at > now {
             return;
         }
-        let wait = match (self.serving.once, held) {
+        let wait = match (self.serving.once, self.conversations.held().next()) {
             (true, _) => Duration::ZERO,
-            (false, 0) => LONG_POLL,
-            (false, _) => SHORT_POLL,
+            (false, None) => LONG_POLL,
+            (false, Some(_)) => SHORT_POLL,
         };
         let receive = Step::Receive(Receive {
             max_messages: u32::try_from(room).unwrap_or(1),
@@ -220,28 +232,26 @@ impl ReplyLoop {
         });
         let steps = Arc::clone(&self.shared.steps);
         let question = async move {
-            let batch = steps.step(receive).await.map(|outcome| match outcome {
-                StepOutcome::Received(batch) => batch,
-                StepOutcome::Settled(_) | StepOutcome::Finished => Batch {
-                    id: None,
-                    messages: Vec::new(),
-                    unreadable: Vec::new(),
-                },
-            });
+            let batch = received(steps.step(receive).await);
             Polled { asked: now, batch }
         };
         self.poll = Some(question.boxed());
     }
 
-    async fn wait(&mut self, stop: &CancellationToken) -> Woken {
-        let mut wake = self.conversations.next_due();
-        if self.poll.is_none() && !self.drained && self.poll_at > Instant::now() {
-            wake = Some(wake.map_or(self.poll_at, |due| due.min(self.poll_at)));
-        }
+    /// When there is something to do even if nothing happens.
+    fn wake_at(&self) -> Option<Instant> {
         if let EngineState::Down(at) = self.engine {
             // Nothing else is done before the engine works.
-            wake = Some(at);
+            return Some(at);
         }
+        // Without a place a rested message goes on waiting: its time is no reason to wake.
+        let due = (self.places() > 0).then(|| self.conversations.next_due());
+        let ask = (self.poll.is_none() && self.room() > 0).then_some(self.poll_at);
+        due.flatten().into_iter().chain(ask).min()
+    }
+
+    async fn wait(&mut self, stop: &CancellationToken) -> Woken {
+        let wake = self.wake_at();
         let poll = &mut self.poll;
         let engine = &mut self.engine;
         tokio::select! {
@@ -318,9 +328,7 @@ impl ReplyLoop {
             }
         }
         for unreadable in batch.unreadable {
-            (self.shared.tell)(ServeEvent::Unreadable {
-                reason: unreadable.reason,
-            });
+            self.shared.conditions.unreadable(unreadable);
         }
         if new.is_empty() {
             self.drained = self.serving.once && self.conversations.held().next().is_none();
@@ -331,7 +339,7 @@ impl ReplyLoop {
             self.pause.reset();
             self.poll_at = Instant::now();
             if let Some(id) = batch.id {
-                self.batches.insert(id, new);
+                self.batches.begin(id, new);
             }
         }
         if !matches!(self.engine, EngineState::Works) {
@@ -423,15 +431,7 @@ impl ReplyLoop {
     }
 
     fn finish_batches(&mut self, cursor: &str) {
-        let mut finished = Vec::new();
-        for (id, cursors) in &mut self.batches {
-            cursors.retain(|other| other != cursor);
-            if cursors.is_empty() {
-                finished.push(id.clone());
-            }
-        }
-        for id in finished {
-            self.batches.remove(&id);
+        for id in self.batches.settle(cursor) {
             let steps = Arc::clone(&self.shared.steps);
             self.errands.spawn(async move {
                 if let Err(error) = steps.step(Step::Finish(id)).await {

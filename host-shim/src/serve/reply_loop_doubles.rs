@@ -7,7 +7,9 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 
 use super::super::*;
-use crate::component::bindings::{ChannelError, DeliveryStatus, ErrorKind, Receipt, Verdict};
+use crate::component::bindings::{
+    ChannelError, DeliveryStatus, ErrorKind, Receipt, StepOutcome, UnreadableMessage, Verdict,
+};
 use crate::component::call_error::{Call, CallSite};
 use crate::serve::reply::ReplyRequest;
 
@@ -32,6 +34,8 @@ pub(super) struct State {
     pub(super) reply_error: Option<ErrorKind>,
     /// Hands everything out at every question, whatever is in flight.
     pub(super) forgetful: bool,
+    /// Cursors of messages that the guest cannot read; they come with every answer.
+    pub(super) unreadable: Vec<String>,
 }
 
 impl Bridge {
@@ -125,10 +129,18 @@ impl Steps for Bridge {
                         Batch {
                             id: state.batch_id.clone(),
                             messages,
-                            unreadable: Vec::new(),
+                            unreadable: state
+                                .unreadable
+                                .iter()
+                                .map(|cursor| UnreadableMessage {
+                                    cursor: Some(cursor.clone()),
+                                    reason: "chat not allowed".to_owned(),
+                                })
+                                .collect(),
                         }
                     };
-                    if !batch.messages.is_empty() || Instant::now() >= until {
+                    let empty = batch.messages.is_empty() && batch.unreadable.is_empty();
+                    if !empty || Instant::now() >= until {
                         return Ok(StepOutcome::Received(batch));
                     }
                     tokio::select! {
@@ -231,6 +243,16 @@ impl ReplyEngine for Engine {
     }
 }
 
+pub(super) fn serving(concurrency: usize) -> Serving {
+    Serving {
+        channel: "pigeon-post".to_owned(),
+        account: "default".to_owned(),
+        runtime_id: "pigeon_default".to_owned(),
+        concurrency,
+        once: false,
+    }
+}
+
 /// A loop that runs.
 pub(super) struct Story {
     pub(super) bridge: Arc<Bridge>,
@@ -255,13 +277,7 @@ impl Story {
         history: Option<History>,
         change: impl FnOnce(&mut Serving),
     ) -> Self {
-        let mut serving = Serving {
-            channel: "pigeon-post".to_owned(),
-            account: "default".to_owned(),
-            runtime_id: "pigeon_default".to_owned(),
-            concurrency: 8,
-            once: false,
-        };
+        let mut serving = serving(8);
         change(&mut serving);
         let events = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&events);

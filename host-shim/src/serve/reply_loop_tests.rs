@@ -3,7 +3,7 @@
 #[path = "reply_loop_doubles.rs"]
 mod doubles;
 
-use self::doubles::{Bridge, Engine, Story};
+use self::doubles::{Bridge, Engine, Story, serving};
 use super::*;
 use crate::component::bindings::ErrorKind;
 use crate::serve::reply::Turn;
@@ -62,6 +62,20 @@ async fn a_bridge_that_hands_out_what_is_in_flight_gets_one_answer_and_no_hot_lo
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_that_cannot_be_read_is_said_once_and_blocks_nobody() {
+    let bridge = Bridge::with(&[]);
+    bridge.change(|state| state.unreadable.push("odd".to_owned()));
+    let story = Story::of(bridge, Engine::with_gates(&[]), |_| {});
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert!((10..100).contains(&story.bridge.change(|state| state.questions)));
+    story.bridge.gets("ana", "a1");
+    story.bridge.until(|state| state.settled.len() == 1).await;
+    let told = |event: &ServeEvent| matches!(event, ServeEvent::Unreadable { .. });
+    assert_eq!(story.count(told), 1);
+    story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bridge_that_is_down_is_waited_for_and_that_is_said_once() {
     let bridge = Bridge::with(&[]);
     bridge.change(|state| state.receive_error = Some(ErrorKind::BridgeUnreachable));
@@ -100,6 +114,32 @@ async fn a_reply_waits_for_whatsapp_and_goes_out_once_it_is_back() {
         (1, 1)
     );
     story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rested_message_without_a_place_is_no_reason_to_wake() {
+    let bridge = Bridge::with(&[("ana", "a1")]);
+    let message = bridge.change(|state| state.inbox[0].clone());
+    let engine = Engine::with_gates(&[]);
+    let mut serve = ReplyLoop::new(serving(1), bridge, engine, None, Arc::new(|_| {}));
+    let now = Instant::now();
+    serve.conversations.offer(message.clone(), now);
+    serve.conversations.give_back(&message, true, now);
+    serve.conversations.offer(message, now);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert!(serve.wake_at().is_some_and(|at| at <= Instant::now()));
+    serve.answers.spawn(std::future::pending());
+    serve.poll = Some(std::future::pending().boxed());
+    assert_eq!(serve.wake_at(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_falls_due_between_two_looks_at_the_clock_is_still_asked() {
+    let bridge = Bridge::with(&[]);
+    let engine = Engine::with_gates(&[]);
+    let serve = ReplyLoop::new(serving(1), bridge, engine, None, Arc::new(|_| {}));
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert_eq!(serve.wake_at(), Some(serve.poll_at));
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 
-use crate::component::bindings::{Account, ErrorKind, Step, StepOutcome};
+use crate::component::bindings::{Account, Batch, ErrorKind, Step, StepOutcome};
 use crate::component::call_error::CallError;
 use crate::component::channel::Channel;
 
@@ -26,6 +26,18 @@ impl Steps for AccountSteps {
     async fn step(&self, step: Step) -> Result<StepOutcome, CallError> {
         self.channel.serve_step(&self.account, step).await
     }
+}
+
+/// The batch that a receive step brought. The sandbox lets no other outcome through.
+pub(super) fn received(outcome: Result<StepOutcome, CallError>) -> Result<Batch, CallError> {
+    Ok(match outcome? {
+        StepOutcome::Received(batch) => batch,
+        StepOutcome::Settled(_) | StepOutcome::Finished => Batch {
+            id: None,
+            messages: Vec::new(),
+            unreadable: Vec::new(),
+        },
+    })
 }
 
 /// What a failed step means for the loop.

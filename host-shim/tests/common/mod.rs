@@ -271,6 +271,11 @@ impl Place {
 
     /// Starts `loong` here.
     pub fn start(&self, arguments: &[&str]) -> Child {
+        self.start_with(arguments, Stdio::null())
+    }
+
+    /// Starts `loong` with `input` as its standard input.
+    pub fn start_with(&self, arguments: &[&str], input: Stdio) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_loong"));
         command
             .args(arguments)
@@ -281,7 +286,7 @@ impl Place {
             .env("HOME", self.folder.path())
             .env("LOONG_HOME", self.path("home"))
             .env("LOONG_CONFIG_PATH", self.path("loong.toml"))
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command.spawn().unwrap()

@@ -42,6 +42,8 @@ export function readRequest(text) {
   const payload = object(request.payload ?? {}, "payload");
   if (request.method !== METHOD) throw bad("method", `"${METHOD}"`);
   if (request.channel_id !== undefined && request.channel_id !== CHANNEL_ID) throw bad("channel_id", `"${CHANNEL_ID}"`);
+  // The id is echoed: what nests too deep can be read, but not written.
+  if (typeof request.id === "object" && request.id !== null) throw bad("id", "a text, a number or null");
   return { method: METHOD, id: request.id ?? null, operation, payload };
 }
 

@@ -31,7 +31,8 @@ const TYPES = Object.freeze([
  * @throws {FatalError} `login_damaged`
  */
 export function importLogin(store, dirs) {
-  if (store.currentLogin()) return null;
+  // One that was never linked is worth nothing; one that was, even set aside, is newer than the files.
+  if (store.logins().some(wasLinked)) return null;
   for (const dir of dirs) {
     const creds = readCreds(path.join(dir, "creds.json"));
     if (creds === null) continue;
@@ -40,6 +41,16 @@ export function importLogin(store, dirs) {
     return { from: dir, skipped };
   }
   return null;
+}
+
+/** @param {string} creds as the store keeps them; what cannot be read is for the bridge's own start to refuse */
+function wasLinked(creds) {
+  try {
+    const read = decode(creds);
+    return !isCreds(read) || isLinked(read);
+  } catch {
+    return true;
+  }
 }
 
 /**

@@ -37,6 +37,8 @@ const POLLS = /** @type {const} */ ([
 const MESSAGE_EDIT = 14;
 /** `proto.WebMessageInfo.StubType.CIPHERTEXT` */
 const STUB_CIPHERTEXT = 2;
+/** WhatsApp's own limit for a text, which a hostile client need not keep. */
+const LONGEST_TEXT = 65_536;
 /** WhatsApp nests three deep at most; the bound is for hostile input. */
 const DEEPEST = 8;
 
@@ -61,7 +63,18 @@ export function readMessage(message) {
   const content = unwrap(message.message);
   if (content.reactionMessage || content.encReactionMessage) return { ignored: "reaction" };
   const text = readContent(content);
-  return text ? { text } : { ignored: "system" };
+  return text ? { text: { ...text, text: shortened(text.text, LONGEST_TEXT) } } : { ignored: "system" };
+}
+
+/**
+ * A longer text could be told to nobody: every request and every answer has its limit, and one
+ * message that cannot be acknowledged blocks all behind it.
+ * @param {string} text
+ * @param {number} most UTF-16 units
+ */
+export function shortened(text, most) {
+  // A character cut in half is no Unicode, which decoders of JSON refuse.
+  return text.length <= most ? text : `${text.slice(0, most - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
 }
 
 /**

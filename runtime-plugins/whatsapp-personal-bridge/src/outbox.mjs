@@ -5,7 +5,7 @@
  */
 
 import { RequestError } from "./errors.mjs";
-import { shortReference, toJid } from "./identity.mjs";
+import { fromJid, shortReference, toJid } from "./identity.mjs";
 
 /**
  * @typedef {{ messageId: string, status: "sent" | "pending" | "already_sent" }} Receipt
@@ -46,12 +46,13 @@ export class Outbox {
   /**
    * @param {{ to: import("./identity.mjs").Identity, text: string, key: string | null }} message
    * @returns {Promise<Receipt>}
-   * @throws {RequestError} `not_paired`, `not_connected`, `whatsapp_rejected`, `timeout`
+   * @throws {RequestError} `not_paired`, `not_connected`, `whatsapp_rejected`, `timeout`, `bad_request`
    */
   async send({ to, text, key }) {
     if (key === null) return this.#sendNew(toJid(to), text, null);
     const running = this.#running.get(key);
     if (running) {
+      this.#requireSameChat(key, toJid(to));
       const { messageId, status } = await running;
       return { messageId, status: status === "sent" ? "already_sent" : status };
     }
@@ -81,12 +82,15 @@ export class Outbox {
   async resume() {
     for (const messageId of this.#store.pendingOutbound()) {
       const row = this.#store.outboundById(messageId);
-      if (!row || this.#awaited.has(messageId)) continue;
+      if (row?.state !== "pending") continue;
       try {
+        // Also one whose caller still waits: what was handed to the last connection may be lost.
         await this.#carrier?.relay(row.jid, messageId, row.body);
       } catch (error) {
-        // Without a connection the rest waits for the next one.
-        if (!(error instanceof RequestError) || error.code !== "whatsapp_rejected") return;
+        // One that cannot be handed over must not hold up the rest; it waits for the next time.
+        if (!(error instanceof RequestError)) continue;
+        // Without a connection the rest waits too.
+        if (error.code !== "whatsapp_rejected") return;
         this.#store.settleOutbound(messageId, "failed", error.message);
       }
     }
@@ -109,6 +113,7 @@ export class Outbox {
   async #sendOnce(jid, text, key) {
     const earlier = this.#store.outboundByKey(key);
     if (!earlier) return this.#sendNew(jid, text, key);
+    this.#requireSameChat(key, jid);
     const messageId = earlier.message_id;
     if (earlier.state === "sent") return { messageId, status: "already_sent" };
     if (earlier.state === "failed") throw new RequestError("whatsapp_rejected", earlier.error ?? "WhatsApp refused the message");
@@ -116,6 +121,25 @@ export class Outbox {
     this.#require();
     this.#store.settleOutbound(messageId, "pending");
     return this.#hand(earlier.jid, messageId, earlier.body, true);
+  }
+
+  /**
+   * A key that comes with another chat is a caller's slip: neither may its message be taken for
+   * sent, nor may the first one go out in its place.
+   * @param {string} key
+   * @param {string} jid
+   */
+  #requireSameChat(key, jid) {
+    const earlier = this.#store.outboundByKey(key);
+    if (!earlier || this.#numberOf(earlier.jid) === this.#numberOf(jid)) return;
+    throw new RequestError("bad_request", "The idempotency key belongs to a message to another chat, so nothing was sent. Give every message a key of its own");
+  }
+
+  /** @param {string} jid by its number, where that is known */
+  #numberOf(jid) {
+    const identity = fromJid(jid);
+    const phone = identity?.kind === "lid" ? this.#store.phoneOf(identity.user) : null;
+    return phone === null ? jid : toJid({ kind: "phone", user: phone });
   }
 
   /**

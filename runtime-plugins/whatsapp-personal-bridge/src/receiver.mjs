@@ -4,7 +4,7 @@
  * it is ours at all. One message after the other, in the order in which they were sent.
  */
 
-import { readMessage, sentAt } from "./inbound.mjs";
+import { readMessage, sentAt, shortened } from "./inbound.mjs";
 import { shortReference, toJid } from "./identity.mjs";
 import { isAddressed } from "./mentions.mjs";
 
@@ -22,6 +22,8 @@ import { isAddressed } from "./mentions.mjs";
 
 /** Messages that could not be read and may still become readable; older ones are given up. */
 const UNREADABLE_LIMIT = 1_000;
+/** WhatsApp allows 25 characters; the bound is for hostile clients. */
+const LONGEST_NAME = 100;
 
 export class Receiver {
   /** @type {Parts} */ #parts;
@@ -48,12 +50,7 @@ export class Receiver {
 
   /** @param {Socket} socket a new one, before anything has come in on it */
   listen(socket) {
-    socket.ev.on("messages.upsert", ({ messages, type }) => {
-      // Held back messages come as a batch in no promised order.
-      for (const message of [...messages].sort((a, b) => sentAt(a.messageTimestamp, 0) - sentAt(b.messageTimestamp, 0))) {
-        this.#enqueue(() => this.#take(socket, message, type));
-      }
-    });
+    hearMessages(socket.ev, (message, type) => this.#enqueue(() => this.#take(socket, message, type)));
     // What the phone sends again comes as a change of what could not be read.
     socket.ev.on("messages.update", (updates) => {
       for (const { key, update } of updates) {
@@ -109,7 +106,7 @@ export class Receiver {
       ...place,
       ...read.text,
       addressed: place.group && isAddressed(message.message, (jid) => people.isSelf(jid)),
-      senderName: message.pushName ?? null,
+      senderName: message.pushName ? shortened(message.pushName, LONGEST_NAME) : null,
       sentAt: sent,
       groupSubject: place.group ? this.#subject(socket, place.conversation) : null,
     });
@@ -180,4 +177,20 @@ export class Receiver {
     );
     return null;
   }
+}
+
+/**
+ * Every message, also those that Baileys still holds back when its connection ends: it has
+ * confirmed them to WhatsApp already, and would forget them.
+ * @param {Pick<Socket["ev"], "on" | "flush">} ev
+ * @param {(message: WAMessage, type: "notify" | "append") => void} take
+ */
+export function hearMessages(ev, take) {
+  ev.on("messages.upsert", ({ messages, type }) => {
+    // Held back messages come as a batch in no promised order.
+    for (const message of [...messages].sort((a, b) => sentAt(a.messageTimestamp, 0) - sentAt(b.messageTimestamp, 0))) take(message, type);
+  });
+  ev.on("connection.update", ({ connection }) => {
+    if (connection === "close") ev.flush();
+  });
 }

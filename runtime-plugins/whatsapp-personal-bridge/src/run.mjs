@@ -107,7 +107,6 @@ async function live(options, version, { emit, warnings }, die) {
   session = new Session({ store, people, inbox, outbox, emit, die, webUrl, version, settings, pairing }, timing);
   outbox.use(session);
   const server = await listen(options, { version, startedAt: Date.now(), store, people, inbox, outbox, session, access, warnings });
-  emit("listening", { url: server.url, pid: process.pid });
 
   /** @type {Promise<void> | null} */
   let stopping = null;
@@ -124,12 +123,16 @@ async function live(options, version, { emit, warnings }, die) {
   control?.onStop(stop);
   control?.onResume(() => session?.resume());
   process.on("SIGTERM", stop);
+  // A terminal that is closed must not cut off what is under way.
+  process.on("SIGHUP", stop);
   // Parents pass signals on besides the terminal, so only a second Ctrl-C means impatience.
   process.once("SIGINT", () => {
     process.on("SIGINT", () => process.exit(130));
     stop();
   });
   if (!control && process.stdin.isTTY) readline.createInterface({ input: process.stdin }).on("line", () => session?.resume());
+  // Said last: whoever hears it may send a signal at once.
+  emit("listening", { url: server.url, pid: process.pid });
   session.start();
 }
 

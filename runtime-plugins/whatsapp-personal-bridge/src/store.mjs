@@ -154,6 +154,11 @@ export class Store {
     return row ? { id: Number(row.id), creds: String(row.creds) } : null;
   }
 
+  /** @returns {string[]} the credentials of every login there ever was */
+  logins() {
+    return this.#all("SELECT creds FROM logins").map((row) => String(row.creds));
+  }
+
   /**
    * @param {string} creds
    * @returns {number} its id
@@ -207,6 +212,7 @@ export class Store {
    */
   importLogin(creds, keys) {
     this.transaction(() => {
+      this.setLoginAside("imported");
       const login = this.addLogin(creds);
       for (const [type, values] of Object.entries(keys)) {
         for (const [id, value] of Object.entries(values)) {
@@ -302,18 +308,14 @@ export class Store {
     });
   }
 
-  /**
-   * @param {string} cursor its text is gone after this; asked again, nothing happens
-   */
+  /** @param {string} cursor its text is gone after this; asked again, nothing happens */
   acknowledge(cursor) {
     this.#run("UPDATE inbox SET state = 'done', body = NULL, batch = NULL, done_at = ? WHERE cursor = ? AND state <> 'done'", Date.now(), cursor);
   }
 
   /** @returns {{ waiting: number, out: number, last_stored_at: number | null }} */
   inboxDepth() {
-    const row = this.#one(
-      `SELECT SUM(state = 'waiting') AS waiting, SUM(state = 'out') AS out, MAX(stored_at) AS last FROM inbox`,
-    );
+    const row = this.#one("SELECT SUM(state = 'waiting') AS waiting, SUM(state = 'out') AS out, MAX(stored_at) AS last FROM inbox");
     return { waiting: Number(row?.waiting ?? 0), out: Number(row?.out ?? 0), last_stored_at: typeof row?.last === "number" ? row.last : null };
   }
 

@@ -50,6 +50,13 @@ test("a message names every id under which its chat is known, so that the compon
   assert.deepEqual(row?.aliases, ["15551234567@s.whatsapp.net", "123456789012345@lid"]);
 });
 
+test("a chat that is allowed under an id that this message does not name is let in", async (t) => {
+  const { inbox, store } = parts(t, { allowed: ["123456789012345@lid"] });
+  store.rememberAlias("123456789012345", "15551234567");
+  inbox.accept(inbound("A1"));
+  assert.deepEqual(ids(await receive(inbox)), ["A1"]);
+});
+
 test("WhatsApp's duplicates are stored once, but the same id from somebody else is another message", async (t) => {
   const { inbox } = parts(t);
   inbox.accept(inbound("A1"));

@@ -38,6 +38,20 @@ test("two sends with one key at the same time are one message", async (t) => {
   assert.equal(line.sent.length, 1);
 });
 
+test("a key that comes with another chat is refused, but another id of the same chat is not", async (t) => {
+  const { outbox, store } = parts(t);
+  const line = carrier(outbox);
+  /** @type {import("../src/identity.mjs").Identity} */
+  const ben = { kind: "phone", user: "15557654321" };
+  const sending = outbox.send({ to: ANA, text: "for Ana", key: "k" });
+  await assert.rejects(outbox.send({ to: ben, text: "for Ben", key: "k" }), refused("bad_request"));
+  await sending;
+  await assert.rejects(outbox.send({ to: ben, text: "for Ben", key: "k" }), refused("bad_request"));
+  store.rememberAlias("123456789012345", ANA.user);
+  assert.deepEqual(await outbox.send({ to: { kind: "lid", user: "123456789012345" }, text: "for Ana", key: "k" }), { messageId: "M1", status: "already_sent" });
+  assert.equal(line.sent.length, 1);
+});
+
 test("without an acknowledgement a message is pending, and goes out again under its id", async (t) => {
   const { outbox, store } = parts(t, { ackMs: 20 });
   const line = carrier(outbox, "is silent");
@@ -47,6 +61,27 @@ test("without an acknowledgement a message is pending, and goes out again under 
   assert.deepEqual(line.sent.map(({ messageId, body }) => [messageId, body]), [["M1", "hello"], ["M1", "hello"]]);
   assert.deepEqual(store.pendingOutbound(), []);
   assert.deepEqual(await outbox.send({ to: ANA, text: "hello", key: "k" }), { messageId: "M1", status: "already_sent" });
+});
+
+test("a message whose connection broke before its acknowledgement goes out again while its caller waits", async (t) => {
+  const { outbox } = parts(t, { ackMs: 60_000 });
+  const line = carrier(outbox, "is silent");
+  const sending = outbox.send({ to: ANA, text: "hello", key: null });
+  line.behaviour = "acknowledges";
+  await outbox.resume();
+  assert.deepEqual(await sending, { messageId: "M1", status: "sent" });
+  assert.deepEqual(line.sent.map(({ messageId }) => messageId), ["M1", "M1"]);
+});
+
+test("a pending message that cannot be handed over does not hold up the others", async (t) => {
+  const { outbox, store } = parts(t);
+  const line = carrier(outbox, "acknowledges");
+  const pending = (/** @type {string} */ messageId) => store.addOutbound({ messageId, key: null, jid: "15551234567@s.whatsapp.net", body: Buffer.from(messageId) });
+  for (const messageId of ["A", "B"]) pending(messageId);
+  line.broken.add("A");
+  await outbox.resume();
+  assert.deepEqual(line.sent.map(({ messageId }) => messageId), ["B"]);
+  assert.deepEqual(store.pendingOutbound(), ["A"]);
 });
 
 test("an acknowledgement that comes late still counts", async (t) => {

@@ -73,6 +73,15 @@ test("the bridge ends with its parent", async (t) => {
   assert.equal(running.events.at(-1).event, "stopped");
 });
 
+test("a terminal that is closed ends the bridge as cleanly as a stop", async (t) => {
+  const running = bridge(t, temporaryDir(t));
+  running.say(START);
+  await running.named("listening");
+  running.child.kill("SIGHUP");
+  assert.equal(await running.ended, 0);
+  assert.equal(running.events.at(-1).event, "stopped");
+});
+
 test("before the start command nothing is done", async (t) => {
   const dir = path.join(temporaryDir(t), "auth");
   const running = bridge(t, dir);

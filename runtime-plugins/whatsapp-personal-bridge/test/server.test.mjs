@@ -292,6 +292,7 @@ const REFUSED = [
   ["a body that is no JSON", 400, "bad_request", { body: "{half" }],
   ["a body that is a list", 400, "bad_request", { body: "[]" }],
   ["an empty body", 400, "bad_request", {}],
+  ["an id that nests too deep to be echoed", 400, "bad_request", { body: stock("complete_batch").replace(/"id":"[^"]*"/, `"id":${"[".repeat(100_000)}${"]".repeat(100_000)}`) }],
   ["an operation that does not exist", 400, "unsupported_operation", { body: stock("receive_batch").replace('"receive_batch"', '"delete_all"') }],
   ["an operation that every object has", 400, "unsupported_operation", { body: stock("receive_batch").replace('"operation":"receive_batch"', '"operation":"toString"') }],
   ["a body that says it is too large", 413, "too_large", { body: Buffer.alloc(1024 * 1024 + 1, 32) }],

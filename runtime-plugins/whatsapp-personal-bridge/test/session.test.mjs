@@ -4,7 +4,9 @@ import { EventEmitter, once } from "node:events";
 import http from "node:http";
 import net from "node:net";
 import { test } from "node:test";
+import { makeEventBuffer } from "@whiskeysockets/baileys";
 import { RequestError } from "../src/errors.mjs";
+import { hearMessages } from "../src/receiver.mjs";
 import { Session } from "../src/session.mjs";
 import { TIMING } from "../src/timing.mjs";
 import { parts } from "./support/bridge.mjs";
@@ -78,4 +80,22 @@ test("a stopped session does not come back", async (t) => {
   session.recycle("test");
   assert.equal(seen.length, before);
   assert.equal(session.status().state, "connecting");
+});
+
+test("messages that Baileys holds back when the connection ends are heard, oldest first", () => {
+  /** @type {any} */
+  const quiet = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
+  const ev = makeEventBuffer(quiet);
+  /** @type {unknown[]} */
+  const heard = [];
+  hearMessages(ev, ({ key }, type) => heard.push([key.id, type]));
+  ev.buffer();
+  const message = (/** @type {string} */ id, /** @type {number} */ messageTimestamp) => ({ key: { remoteJid: "15551234567@s.whatsapp.net", id }, messageTimestamp });
+  ev.emit("messages.upsert", { messages: [message("A2", 20)], type: "append" });
+  ev.emit("messages.upsert", { messages: [message("A1", 10)], type: "append" });
+  assert.deepEqual(heard, []);
+  // What Baileys does at the end of a connection.
+  ev.emit("connection.update", { connection: "close" });
+  /** @type {any} */ (ev).destroy();
+  assert.deepEqual(heard, [["A1", "append"], ["A2", "append"]]);
 });

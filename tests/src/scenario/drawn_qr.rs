@@ -7,15 +7,22 @@ const MARGIN: usize = 4;
 /// Pixels per module; the decoder wants more than one.
 const SCALE: usize = 4;
 
-/// The text of the last complete QR code among `lines`; none while there is none.
+/// The text of the last complete QR code among `lines`; none while there is none. Standard output and
+/// standard error arrive through two pipes in no promised order, so each is read by itself.
 #[must_use]
 pub fn last(lines: &[Line]) -> Option<String> {
-    let drawn: Vec<Option<Vec<char>>> = lines.iter().map(|line| row(&line.text)).collect();
-    drawn
-        .split(Option::is_none)
-        .filter(|rows| rows.len() > 10)
-        .filter_map(|rows| decode(&rows.iter().flatten().collect::<Vec<_>>()))
-        .next_back()
+    ["out", "err"].into_iter().find_map(|stream| {
+        let drawn: Vec<Option<Vec<char>>> = lines
+            .iter()
+            .filter(|line| line.stream == stream)
+            .map(|line| row(&line.text))
+            .collect();
+        drawn
+            .split(Option::is_none)
+            .filter(|rows| rows.len() > 10)
+            .filter_map(|rows| decode(&rows.iter().flatten().collect::<Vec<_>>()))
+            .next_back()
+    })
 }
 
 /// The block characters of a line, if it has nothing else but blanks and terminal codes.
@@ -64,4 +71,42 @@ fn decode(rows: &[&Vec<char>]) -> Option<String> {
         let grids = image.detect_grids();
         grids.first()?.decode().ok().map(|(_, text)| text)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_on_the_other_stream_do_not_tear_a_code_apart() {
+        let code = qrcode_lines("https://example.test/linked#a,b,c");
+        let mut lines = code.clone();
+        lines.insert(
+            8,
+            Line {
+                stream: "err",
+                text: "scan this with your phone".to_owned(),
+            },
+        );
+        assert_eq!(
+            last(&lines).as_deref(),
+            Some("https://example.test/linked#a,b,c")
+        );
+        assert_eq!(last(&code[..12]), None, "half a code is none");
+    }
+
+    fn qrcode_lines(text: &str) -> Vec<Line> {
+        let drawn = qrcode::QrCode::new(text)
+            .unwrap()
+            .render::<qrcode::render::unicode::Dense1x2>()
+            .quiet_zone(true)
+            .build();
+        drawn
+            .lines()
+            .map(|line| Line {
+                stream: "out",
+                text: line.to_owned(),
+            })
+            .collect()
+    }
 }

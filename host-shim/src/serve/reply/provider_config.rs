@@ -211,7 +211,7 @@ fn api_key(
         },
         Some(_) => return Err(table.wrong("api_key", "must be a text or { env = \"NAME\" }")),
     };
-    if named.is_empty() || !named.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+    if !is_variable_name(named) {
         // Not shown: somebody may have pasted the key itself.
         return Err(table
             .wrong(
@@ -229,6 +229,17 @@ fn api_key(
             )
             .hint(format!("set {named} where loong is started"))),
     }
+}
+
+/// Whether it can be shown as the name of a variable: keys of letters and digits alone exist too,
+/// but names of variables are words, and mix no small letters with digits at length.
+fn is_variable_name(text: &str) -> bool {
+    let looks_secret = text.len() >= 20
+        && text.bytes().any(|b| b.is_ascii_lowercase())
+        && text.bytes().any(|b| b.is_ascii_digit());
+    !looks_secret
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn base_url(table: Table<'_>, kind: AdapterKind) -> Result<Option<Url>, Failure> {

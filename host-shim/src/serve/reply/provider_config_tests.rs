@@ -55,10 +55,13 @@ fn a_key_is_never_shown() {
     let settings =
         parse("[provider]\nkind = \"openai\"\nmodel = \"m\"\napi_key = \"sk-plain\"").unwrap();
     assert!(!format!("{settings:?}").contains("sk-plain"));
-    let pasted =
-        parse("[provider]\nkind = \"openai\"\nmodel = \"m\"\napi_key = { env = \"sk-plain\" }")
-            .unwrap_err();
-    assert!(!format!("{pasted:?}").contains("sk-plain"));
+    for secret in ["sk-plain", "sk_live_4f9aB2c81d7e", "4f9ab2c81d7e"] {
+        let pasted = parse(&format!(
+            "[provider]\nkind = \"openai\"\nmodel = \"m\"\napi_key = {{ env = \"{secret}\" }}"
+        ))
+        .unwrap_err();
+        assert!(!format!("{pasted:?}").contains(secret));
+    }
 }
 
 #[test]

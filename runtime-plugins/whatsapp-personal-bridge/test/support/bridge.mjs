@@ -39,14 +39,16 @@ export function carrier(outbox, behaviour = "acknowledges") {
   /** @type {{ jid: string, messageId: string, body: string }[]} */
   const sent = [];
   let number = 0;
-  const state = { connected: true, behaviour, sent };
+  /** @type {Set<string>} messages with which the line breaks */
+  const broken = new Set();
+  const state = { connected: true, behaviour, sent, broken };
   outbox.use({
     requireConnected: () => {
       if (!state.connected) throw new RequestError("not_connected", "The bridge is not connected to WhatsApp");
     },
     compose: (text) => ({ messageId: `M${(number += 1)}`, body: Buffer.from(text) }),
     relay: async (jid, messageId, body) => {
-      if (state.behaviour === "breaks") throw new Error("the line is dead");
+      if (state.behaviour === "breaks" || broken.has(messageId)) throw new Error("the line is dead");
       sent.push({ jid, messageId, body: Buffer.from(body).toString() });
       if (state.behaviour === "acknowledges") outbox.acknowledged(messageId, null);
       if (state.behaviour === "refuses") outbox.acknowledged(messageId, "463");
