@@ -81,16 +81,17 @@ export class Inbox {
       }
       return;
     }
-    const entry = this.#allowlist.match([...message.aliases, ...this.#aliases(message.conversation)]);
-    this.#tell(message, entry);
-    if (entry === null) return this.#refuse(message);
+    const aliases = this.#allAliases(message.aliases);
+    const entry = this.#allowlist.match(aliases);
+    this.#tell(message.conversation, aliases, entry);
+    if (entry === null) return this.#refuse(message.conversation, aliases);
     if (message.group && !this.#wanted(message)) {
       this.notAddressed += 1;
       this.#emit("message_left", { chat: shortReference(message.conversation), reason: "not_addressed" });
       return;
     }
     const { sender, senders, messageId, kind, text, group, senderName, sentAt, groupSubject } = message;
-    const conversation = this.#store.conversationOf(message.aliases.map(toJid));
+    const conversation = this.#store.conversationOf(aliases.map(toJid));
     /** @type {Body} */
     const body = { kind, text, group, senderName, sentAt, groupSubject };
     const cursor = randomBytes(12).toString("base64url");
@@ -165,8 +166,11 @@ export class Inbox {
     return this.#groupReply === "always" || (this.#groupReply === "mention" && addressed);
   }
 
-  /** @param {Inbound} message */
-  #refuse({ conversation, aliases }) {
+  /**
+   * @param {string} conversation
+   * @param {Identity[]} aliases
+   */
+  #refuse(conversation, aliases) {
     this.#store.countRefused(conversation);
     // A number on the list may well be this very person: only nobody has told us so.
     const reason = aliases.every(({ kind }) => kind === "lid") ? "only_lid_known" : "not_in_allowlist";
@@ -175,10 +179,11 @@ export class Inbox {
 
   /**
    * Says once a run which entry lets a chat in, or which one would.
-   * @param {Inbound} message
+   * @param {string} conversation
+   * @param {Identity[]} aliases
    * @param {string | null} entry
    */
-  #tell({ conversation, aliases }, entry) {
+  #tell(conversation, aliases, entry) {
     if (this.#told.has(conversation)) return;
     if (this.#told.size >= TOLD_LIMIT) this.#told.clear();
     this.#told.add(conversation);
@@ -219,6 +224,16 @@ export class Inbox {
     }
     if (handed.length < rows.length) this.#store.putBack(rows.slice(handed.length).map((row) => row.cursor));
     return handed;
+  }
+
+  /**
+   * What is known by now, too: a message may have waited for a list.
+   * @param {Identity[]} named
+   */
+  #allAliases(named) {
+    const all = new Map(named.map((each) => [toJid(each), each]));
+    for (const each of named.flatMap((alias) => this.#people.known(alias))) all.set(toJid(each), each);
+    return [...all.values()];
   }
 
   /**

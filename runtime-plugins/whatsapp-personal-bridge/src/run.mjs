@@ -107,7 +107,6 @@ async function live(options, version, { emit, warnings }, die) {
   session = new Session({ store, people, inbox, outbox, emit, die, webUrl, version, settings, pairing }, timing);
   outbox.use(session);
   const server = await listen(options, { version, startedAt: Date.now(), store, people, inbox, outbox, session, access, warnings });
-  emit("listening", { url: server.url, pid: process.pid });
 
   /** @type {Promise<void> | null} */
   let stopping = null;
@@ -132,6 +131,8 @@ async function live(options, version, { emit, warnings }, die) {
     stop();
   });
   if (!control && process.stdin.isTTY) readline.createInterface({ input: process.stdin }).on("line", () => session?.resume());
+  // Said last: whoever hears it may send a signal at once.
+  emit("listening", { url: server.url, pid: process.pid });
   session.start();
 }
 

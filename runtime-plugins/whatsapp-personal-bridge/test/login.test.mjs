@@ -58,7 +58,9 @@ test("an older login is taken over once, whole, and its files are left as they w
   for (const [type, values] of Object.entries(KEYS)) {
     const name = /** @type {keyof typeof KEYS} */ (type);
     const ids = Object.keys(values);
-    assert.equal(encode(await taken.keys.get(name, ids)), encode(await state.keys.get(name, ids)), type);
+    // The multi-file state answers in the order in which its files were read.
+    const plain = async (/** @type {typeof taken} */ each) => JSON.parse(encode(await each.keys.get(name, ids)));
+    assert.deepEqual(await plain(taken), await plain(state), type);
   }
   assert.deepEqual(contents(old), before);
 });
