@@ -144,7 +144,12 @@ impl<'a> Screen<'a> {
                 (false, None) => format!("chat {chat} is not let in; no entry names it"),
             }),
             BridgeEvent::Imported { from } => self.say(&format!("took over the login in {from}")),
-            BridgeEvent::Warning { code, message } => self.warn(&format!("{message} ({code})")),
+            BridgeEvent::Warning { code, message } => {
+                if code == "pairing_code_failed" {
+                    self.forget_code();
+                }
+                self.warn(&format!("{message} ({code})"));
+            }
             BridgeEvent::Fatal { message, .. } => self.last_words = Some(message),
             BridgeEvent::Stopped => {
                 self.wipe();
@@ -161,6 +166,8 @@ impl<'a> Screen<'a> {
         }
         self.end_pairing();
         let name = state.replace('_', " ");
+        // How a rest ends is said below, as it is here: the bridge does not know its terminal.
+        let message = message.filter(|_| state != "pairing_expired");
         let what = match message.as_deref().or_else(|| words(state)) {
             Some(message) => format!("{name}: {}", message.trim_end_matches('.')),
             None => name,
@@ -195,6 +202,15 @@ impl<'a> Screen<'a> {
                     self.output.data(&line);
                 }
             }
+        }
+    }
+
+    /// The network does not take it: nobody should type it.
+    fn forget_code(&mut self) {
+        self.code = None;
+        if let Some(shown) = self.shown.take() {
+            self.output.data_raw(&shown.wiped());
+            self.put(shown.picture, shown.columns, shown.until);
         }
     }
 
@@ -439,7 +455,11 @@ mod tests {
             name: None,
             phone: None,
         });
-        for ended in [connected, state("pairing_expired", None)] {
+        let failed = Told::Event(BridgeEvent::Warning {
+            code: "pairing_code_failed".to_owned(),
+            message: "refused".to_owned(),
+        });
+        for ended in [connected, failed, state("pairing_expired", None)] {
             let (data, _) = shown(false, [pairing_code(None), ended, qr()]);
             assert_eq!(data.matches("pairing code").count(), 1, "{data}");
         }
