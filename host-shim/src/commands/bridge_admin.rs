@@ -262,19 +262,23 @@ fn confirms(typed: &str) -> bool {
 
 fn logged_out(answer: &Map<String, Value>) -> Vec<&'static str> {
     let says = |key: &str| answer.get(key).and_then(Value::as_bool) == Some(true);
-    let unlinked = if says("unlinked") {
-        "the account is unlinked at the network"
-    } else {
-        "the network could not be told: remove this device on the phone, under linked devices"
-    };
-    let aside = if says("set_aside") {
-        "the old login is set aside in the store"
-    } else {
-        "there was no login to set aside"
+    let (network, here) = match (says("unlinked"), says("set_aside")) {
+        (true, _) => (
+            "the account is unlinked at the network",
+            "its login is set aside in the store",
+        ),
+        (false, true) => (
+            "the network could not be told: remove this device on the phone, under linked devices",
+            "the login is set aside in the store",
+        ),
+        (false, false) => (
+            "no account was linked, so there was nothing to unlink",
+            "nothing was changed in the store",
+        ),
     };
     vec![
-        unlinked,
-        aside,
+        network,
+        here,
         "the bridge shows a QR code in its terminal, to link an account again",
     ]
 }
@@ -310,5 +314,7 @@ mod tests {
         assert!(whole.contains("unlinked at the network") && !whole.contains("remove this device"));
         let half = told(json!({"ok": true, "unlinked": false, "set_aside": true}));
         assert!(half.contains("remove this device on the phone"), "{half}");
+        let nobody = told(json!({"ok": true, "unlinked": false, "set_aside": false}));
+        assert!(nobody.contains("nothing to unlink") && !nobody.contains("remove"));
     }
 }

@@ -144,7 +144,12 @@ impl<'a> Screen<'a> {
                 (false, None) => format!("chat {chat} is not let in; no entry names it"),
             }),
             BridgeEvent::Imported { from } => self.say(&format!("took over the login in {from}")),
-            BridgeEvent::Warning { code, message } => self.warn(&format!("{message} ({code})")),
+            BridgeEvent::Warning { code, message } => {
+                if code == "pairing_code_failed" {
+                    self.forget_code();
+                }
+                self.warn(&format!("{message} ({code})"));
+            }
             BridgeEvent::Fatal { message, .. } => self.last_words = Some(message),
             BridgeEvent::Stopped => {
                 self.wipe();
@@ -161,6 +166,8 @@ impl<'a> Screen<'a> {
         }
         self.end_pairing();
         let name = state.replace('_', " ");
+        // How a rest ends is said below, as it is here: the bridge does not know its terminal.
+        let message = message.filter(|_| state != "pairing_expired");
         let what = match message.as_deref().or_else(|| words(state)) {
             Some(message) => format!("{name}: {}", message.trim_end_matches('.')),
             None => name,
@@ -195,6 +202,15 @@ impl<'a> Screen<'a> {
                     self.output.data(&line);
                 }
             }
+        }
+    }
+
+    /// The network does not take it: nobody should type it.
+    fn forget_code(&mut self) {
+        self.code = None;
+        if let Some(shown) = self.shown.take() {
+            self.output.data_raw(&shown.wiped());
+            self.put(shown.picture, shown.columns, shown.until);
         }
     }
 
@@ -329,237 +345,5 @@ impl Code {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::output::tests::Kept;
-
-    fn qr() -> Told {
-        Told::Event(BridgeEvent::Qr {
-            payload: "2@payload".to_owned(),
-            expires_in: Duration::from_secs(60),
-            number: 1,
-        })
-    }
-
-    fn shown(json: bool, told: impl IntoIterator<Item = Told>) -> (String, String) {
-        let (data, words) = (Kept::default(), Kept::default());
-        let output = Output::to(Box::new(data.clone()), Box::new(words.clone()));
-        let mut screen = Screen::new(&output, json, "press Enter".to_owned());
-        told.into_iter().for_each(|more| screen.show(more));
-        screen.tick();
-        screen.wipe();
-        (data.text(), words.text())
-    }
-
-    #[test]
-    fn without_a_terminal_the_qr_code_is_drawn_plainly_and_never_written_out() {
-        let (data, words) = shown(
-            false,
-            [Told::Line("{\"qr\":\"2@payload\"}".to_owned()), qr()],
-        );
-        assert_eq!(
-            data.trim_end()
-                .lines()
-                .map(str::to_owned)
-                .collect::<Vec<_>>(),
-            draw("2@payload", Style::plain()).unwrap().lines
-        );
-        assert!(words.contains("valid for"), "{words}");
-        for text in [data, words] {
-            assert!(
-                !text.contains("payload") && !text.contains('\x1b'),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_machine_gets_the_lines_as_they_are_and_no_drawing() {
-        let line = "{\"event\":\"qr\",\"qr\":\"2@payload\"}";
-        let (data, words) = shown(true, [qr(), Told::Line(line.to_owned())]);
-        assert_eq!(data, format!("{line}\n"));
-        assert!(!words.contains("payload"));
-    }
-
-    #[test]
-    fn it_says_who_is_connected_and_why_a_bridge_starts_again() {
-        let fatal = BridgeEvent::Fatal {
-            code: "x".to_owned(),
-            message: "it fell over".to_owned(),
-            hint: String::new(),
-        };
-        let connected = BridgeEvent::Connected {
-            name: Some("Ana".to_owned()),
-            phone: Some("+15550100".to_owned()),
-        };
-        let restarting = Told::Restarting {
-            status: "exit status: 1".to_owned(),
-            after: Duration::from_secs(2),
-        };
-        let (_, words) = shown(
-            false,
-            [Told::Event(connected), Told::Event(fatal), restarting],
-        );
-        assert!(words.contains("connected as Ana (+15550100)"), "{words}");
-        assert!(
-            words.contains("the bridge ended (it fell over); it starts again in 2 s"),
-            "{words}"
-        );
-    }
-
-    fn state(state: &str, message: Option<&str>) -> Told {
-        Told::Event(BridgeEvent::State {
-            state: state.to_owned(),
-            message: message.map(str::to_owned),
-            retry_in: None,
-        })
-    }
-
-    fn pairing_code(expires_in: Option<Duration>) -> Told {
-        Told::Event(BridgeEvent::PairingCode {
-            code: "ABCD-1234\x1b[2J".to_owned(),
-            expires_in,
-        })
-    }
-
-    #[test]
-    fn the_pairing_code_comes_after_the_qr_code_grouped_and_again_with_the_next_one() {
-        let (data, _) = shown(false, [qr(), pairing_code(None), qr()]);
-        let codes = data
-            .lines()
-            .filter(|line| *line == "pairing code: ABCD-12342J");
-        assert_eq!(codes.count(), 2, "{data}");
-        assert!(!data.starts_with("pairing code"));
-        assert!(!data.contains('\x1b'));
-    }
-
-    #[test]
-    fn a_pairing_code_that_is_used_or_too_old_is_not_shown_again() {
-        let connected = Told::Event(BridgeEvent::Connected {
-            name: None,
-            phone: None,
-        });
-        for ended in [connected, state("pairing_expired", None)] {
-            let (data, _) = shown(false, [pairing_code(None), ended, qr()]);
-            assert_eq!(data.matches("pairing code").count(), 1, "{data}");
-        }
-        let (data, _) = shown(false, [pairing_code(Some(Duration::ZERO)), qr()]);
-        assert_eq!(data.matches("pairing code").count(), 0, "{data}");
-    }
-
-    #[test]
-    fn on_a_terminal_the_pairing_code_is_large_and_a_machine_gets_none() {
-        let code = Code {
-            text: "ABCD-1234".to_owned(),
-            until: None,
-        };
-        let lines = code.lines(true);
-        assert!(
-            lines
-                .iter()
-                .any(|line| line.trim() == "A  B  C  D  -  1  2  3  4"),
-            "{lines:?}"
-        );
-        assert!(lines.iter().all(|line| line.len() <= COUNTDOWN_COLUMNS));
-        let (data, words) = shown(true, [pairing_code(None)]);
-        assert_eq!((data.as_str(), words.as_str()), ("", ""));
-    }
-
-    #[test]
-    fn a_bridge_that_rests_says_why_and_how_it_goes_on() {
-        for (name, why, step) in [
-            (
-                "pairing_expired",
-                "pairing expired: nobody linked",
-                "press Enter",
-            ),
-            (
-                "replaced",
-                "replaced: another program",
-                "stop the other program",
-            ),
-            (
-                "blocked",
-                "blocked: the network refuses this account",
-                "the phone",
-            ),
-            (
-                "outdated",
-                "outdated: the network refuses this version",
-                "update",
-            ),
-            (
-                "logged_out",
-                "logged out: the account was unlinked",
-                "QR code",
-            ),
-        ] {
-            let (_, words) = shown(false, [state(name, None)]);
-            assert!(words.contains(why), "{words}");
-            let hint = words.lines().find(|line| line.starts_with("hint: "));
-            assert!(hint.is_some_and(|hint| hint.contains(step)), "{words}");
-        }
-        let (_, words) = shown(false, [state("outdated", Some("update baileys to 8."))]);
-        assert!(
-            words.starts_with("outdated: update baileys to 8\n"),
-            "{words}"
-        );
-    }
-
-    #[test]
-    fn it_rests_from_the_state_that_says_so_until_the_next() {
-        let output = Output::to(Box::new(Kept::default()), Box::new(Kept::default()));
-        let mut screen = Screen::new(&output, false, String::new());
-        assert!(!screen.rests());
-        for (name, rests) in [
-            ("pairing", false),
-            ("pairing_expired", true),
-            ("pairing", false),
-            ("replaced", true),
-            ("connected", false),
-        ] {
-            screen.show(state(name, None));
-            assert_eq!(screen.rests(), rests, "{name}");
-        }
-    }
-
-    #[test]
-    fn it_says_which_chats_are_let_in_and_what_is_left_without_an_answer() {
-        let matched = |entry: Option<&str>, allowed| {
-            Told::Event(BridgeEvent::AllowlistMatch {
-                chat: "c1".to_owned(),
-                entry: entry.map(str::to_owned),
-                allowed,
-            })
-        };
-        let left = Told::Event(BridgeEvent::MessageLeft {
-            chat: "c2".to_owned(),
-            reason: "not_addressed".to_owned(),
-        });
-        let (_, words) = shown(
-            false,
-            [
-                matched(Some("+155…567"), true),
-                matched(Some("+155…567"), false),
-                matched(None, false),
-                left,
-            ],
-        );
-        assert_eq!(
-            words,
-            "chat c1 is let in by the entry +155…567\n\
-             chat c1 is not let in; the entry +155…567 would\n\
-             chat c1 is not let in; no entry names it\n\
-             left chat c2  not addressed\n"
-        );
-    }
-
-    #[test]
-    fn the_secret_part_of_the_address_is_not_shown() {
-        let listening = BridgeEvent::Listening {
-            url: "http://127.0.0.1:1234/bridge/secret".to_owned(),
-        };
-        let (_, words) = shown(false, [Told::Event(listening)]);
-        assert_eq!(words, "the bridge listens on http://127.0.0.1:1234\n");
-    }
-}
+#[path = "bridge_screen_tests.rs"]
+mod tests;

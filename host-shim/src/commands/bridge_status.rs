@@ -183,8 +183,8 @@ mod tests {
             "reason": null, "since": NOW - 5_000, "connected_since": NOW - 11_100_000,
             "identity": {"phone": "+155…1000", "lid_known": true, "name": "Ana"},
             "last_frame_at": NOW - 12_000, "last_message_at": null, "reconnects": 2, "retry_at": null,
-            "queue": {"waiting": 0, "handed_out": 1, "pending_out": 0},
-            "counts": {"refused": 3, "undecryptable": 0, "not_addressed": 4, "ignored": {"status": 2}},
+            "queue": {"handed_out": 1, "pending_out": 0, "waiting": 0},
+            "counts": {"ignored": {"status": 2}, "not_addressed": 4, "refused": 3, "undecryptable": 0},
             "warnings": []
         });
         assert_eq!(
