@@ -93,7 +93,6 @@ async function live(options, version, emit, die) {
   session = new Session({ store, inbox, outbox, emit, die, webUrl: options.webUrl, version });
   outbox.use(session);
   const server = await listen(options, { version, startedAt: Date.now(), store, inbox, outbox, session });
-  emit("listening", { url: server.url, pid: process.pid });
 
   /** @type {Promise<void> | null} */
   let stopping = null;
@@ -117,6 +116,8 @@ async function live(options, version, emit, die) {
     stop();
   });
   if (!control && process.stdin.isTTY) readline.createInterface({ input: process.stdin }).on("line", () => session?.resume());
+  // Said last: whoever hears it may end us at once, and the handlers above must be there.
+  emit("listening", { url: server.url, pid: process.pid });
   session.start();
 }
 
