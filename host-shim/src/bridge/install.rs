@@ -150,12 +150,22 @@ fn look(folder: &Path, digest: &str) -> Found {
     }
 }
 
+/// A lock on a folder until it is dropped.
+struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closing alone would leave it to a child that another thread is just starting.
+        self.0.unlock().ok();
+    }
+}
+
 /// One install at a time into one folder, over all processes.
 async fn lock(
     folder: &Path,
     locks: &Path,
     tell: &mut (dyn FnMut(Progress) + Send),
-) -> Result<File, Failure> {
+) -> Result<Held, Failure> {
     let whole = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
     let name = hex::encode(Sha256::digest(whole.as_os_str().as_encoded_bytes()));
     let name = name.get(..16).unwrap_or_default();
@@ -173,7 +183,7 @@ async fn lock(
     let mut waiting = false;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok(Held(file)),
             Err(fs::TryLockError::Error(error)) => return Err(unusable(error)),
             Err(fs::TryLockError::WouldBlock) if waiting => {}
             Err(fs::TryLockError::WouldBlock) => {

@@ -30,7 +30,7 @@ pub struct Token(String);
 #[derive(Debug)]
 pub struct Issued {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Tokens {
@@ -106,7 +106,7 @@ impl Tokens {
         let path = folder.join(format!("{name}.token"));
         let token = Token::random().map_err(unwritable)?;
         write_whole(&path, &token.0).map_err(unwritable)?;
-        Ok(Issued { path, _lock: lock })
+        Ok(Issued { path, lock })
     }
 }
 
@@ -121,6 +121,8 @@ impl Drop for Issued {
     fn drop(&mut self) {
         // Before the lock goes: the next owner's file must not be the one that is removed.
         fs::remove_file(&self.path).ok();
+        // Closing alone would leave it to a child that another thread is just starting.
+        self.lock.unlock().ok();
     }
 }
 
