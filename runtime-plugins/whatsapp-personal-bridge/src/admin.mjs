@@ -46,7 +46,7 @@ export function adminCommand(name) {
 /** @param {Parts} parts */
 function status({ version, store, inbox, session, warnings }) {
   const now = session.status();
-  const waiting = store.inboxDepth();
+  const waiting = store.inbox.depth();
   const { identity } = now;
   return {
     contract: CONTRACT,
@@ -61,9 +61,9 @@ function status({ version, store, inbox, session, warnings }) {
     connected_since: now.connectedSince,
     reconnects: now.reconnects,
     retry_at: now.retryAt,
-    queue: { waiting: waiting.waiting + inbox.undecided, handed_out: waiting.out, pending_out: store.outboxDepth().pending },
+    queue: { waiting: waiting.waiting + inbox.undecided, handed_out: waiting.out, pending_out: store.outbox.depth().pending },
     counts: {
-      refused: store.refused().messages,
+      refused: store.chats.refused().messages,
       undecryptable: now.undecryptable,
       not_addressed: inbox.notAddressed,
       ignored: now.ignored,

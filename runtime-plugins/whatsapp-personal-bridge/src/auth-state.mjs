@@ -14,18 +14,18 @@ import { BufferJSON, initAuthCreds, proto } from "@whiskeysockets/baileys";
  */
 
 /**
- * @param {import("./store.mjs").Store} store
+ * @param {import("./store/store.mjs").Store} store
  * @param {(error: unknown) => never} die a store that fails ends the process before Baileys can
  * answer WhatsApp as if the keys were kept
  * @returns {Auth}
  * @throws {import("./errors.mjs").FatalError} `store_damaged`
  */
 export function loadAuth(store, die) {
-  const login = store.currentLogin();
+  const login = store.logins.current();
   const creds = login ? withoutUnusedCode(decodeCreds(login.creds, store)) : initAuthCreds();
-  const id = login ? login.id : store.addLogin(encode(creds));
+  const id = login ? login.id : store.logins.add(encode(creds));
   return {
-    save: () => guarded(die, () => store.saveCreds(id, encode(creds))),
+    save: () => guarded(die, () => store.logins.saveCreds(id, encode(creds))),
     state: {
       creds,
       keys: {
@@ -34,12 +34,12 @@ export function loadAuth(store, die) {
             /** @type {{ [id: string]: any }} */
             const found = {};
             for (const each of ids) {
-              const value = store.key(id, type, each);
+              const value = store.logins.key(id, type, each);
               if (value !== null) found[each] = decodeKey(type, value);
             }
             return found;
           }),
-        set: (data) => guarded(die, () => store.changeKeys(id, encodeKeys(data))),
+        set: (data) => guarded(die, () => store.logins.changeKeys(id, encodeKeys(data))),
       },
     },
   };
@@ -91,7 +91,7 @@ export function isCreds(creds) {
 
 /**
  * @param {string} text
- * @param {import("./store.mjs").Store} store
+ * @param {import("./store/store.mjs").Store} store
  * @returns {Creds}
  */
 function decodeCreds(text, store) {
@@ -116,10 +116,10 @@ function decodeKey(type, text) {
 
 /**
  * @param {import("@whiskeysockets/baileys").SignalDataSet} data
- * @returns {import("./store.mjs").KeyChanges}
+ * @returns {import("./store/logins.mjs").KeyChanges}
  */
 function encodeKeys(data) {
-  /** @type {import("./store.mjs").KeyChanges} */
+  /** @type {import("./store/logins.mjs").KeyChanges} */
   const changes = {};
   for (const [type, values] of Object.entries(data)) {
     changes[type] = Object.fromEntries(Object.entries(values ?? {}).map(([id, value]) => [id, value ? encode(value) : null]));

@@ -24,7 +24,7 @@ const TYPES = Object.freeze([
 ]);
 
 /**
- * @param {import("./store.mjs").Store} store
+ * @param {import("./store/store.mjs").Store} store
  * @param {string[]} dirs where to look, in this order
  * @returns {{ from: string, skipped: number } | null} null when there is nothing to take over;
  * `skipped`: key files that could not be read
@@ -32,12 +32,12 @@ const TYPES = Object.freeze([
  */
 export function importLogin(store, dirs) {
   // One that was never linked is worth nothing; one that was, even set aside, is newer than the files.
-  if (store.logins().some(wasLinked)) return null;
+  if (store.logins.all().some(wasLinked)) return null;
   for (const dir of dirs) {
     const creds = readCreds(path.join(dir, "creds.json"));
     if (creds === null) continue;
     const { keys, skipped } = readKeys(dir);
-    store.importLogin(encode(creds), keys);
+    store.logins.import(encode(creds), keys);
     return { from: dir, skipped };
   }
   return null;
@@ -77,7 +77,7 @@ function readCreds(file) {
 
 /** @param {string} dir */
 function readKeys(dir) {
-  /** @type {import("./store.mjs").KeyChanges} */
+  /** @type {import("./store/logins.mjs").KeyChanges} */
   const keys = {};
   let skipped = 0;
   for (const name of fs.readdirSync(dir)) {

@@ -18,7 +18,7 @@ import { fromJid, shortEntry, shortReference, toJid } from "./identity.mjs";
  * }} Inbound `conversation`: the chat's preferred id; which one it keeps is decided when it is
  * stored. `addressed`: a group message that mentions or quotes us
  * @typedef {{ kind: string, text: string, group: boolean, senderName: string | null, sentAt: number, groupSubject: string | null }} Body
- * @typedef {import("./store.mjs").InboxRow & { content: Body, aliases: string[] }} Handed
+ * @typedef {import("./store/inbox.mjs").InboxRow & { content: Body, aliases: string[] }} Handed
  * @typedef {{ waitMs: number, max: number, inFlight: string[], allowed: string[] | null, signal?: AbortSignal }} Wanted
  */
 
@@ -33,7 +33,7 @@ const TOLD_LIMIT = 10_000;
 const POSTPONED_MS = 2_000;
 
 export class Inbox {
-  /** @type {import("./store.mjs").Store} */ #store;
+  /** @type {import("./store/store.mjs").Store} */ #store;
   /** @type {import("./events.mjs").Emit} */ #emit;
   #changes = new EventEmitter().setMaxListeners(0);
   /** @type {import("./allowlist.mjs").Allowlist | null} */ #allowlist = null;
@@ -48,7 +48,7 @@ export class Inbox {
   notAddressed = 0;
 
   /**
-   * @param {{ store: import("./store.mjs").Store, people: import("./people.mjs").People, emit: import("./events.mjs").Emit }} parts
+   * @param {{ store: import("./store/store.mjs").Store, people: import("./people.mjs").People, emit: import("./events.mjs").Emit }} parts
    * @param {Pick<import("./settings.mjs").Settings, "allowedChatIds" | "groupReply">} settings a list
    * counts for this whole run; without one, the last list that a request named counts
    */
@@ -57,7 +57,7 @@ export class Inbox {
     this.#people = people;
     this.#emit = emit;
     this.#groupReply = groupReply;
-    const last = store.setting(LAST_ALLOWLIST);
+    const last = store.settings.get(LAST_ALLOWLIST);
     if (startList) this.#fixed = true;
     const list = startList ?? (last === null ? null : /** @type {string[]} */ (JSON.parse(last)));
     if (list) this.#decide(list);
@@ -91,11 +91,11 @@ export class Inbox {
       return;
     }
     const { sender, senders, messageId, kind, text, group, senderName, sentAt, groupSubject } = message;
-    const conversation = this.#store.conversationOf(aliases.map(toJid));
+    const conversation = this.#store.chats.conversationOf(aliases.map(toJid));
     /** @type {Body} */
     const body = { kind, text, group, senderName, sentAt, groupSubject };
     const cursor = randomBytes(12).toString("base64url");
-    if (!this.#store.addInbound({ cursor, conversation, sender, senders, messageId, body: JSON.stringify(body) })) return;
+    if (!this.#store.inbox.add({ cursor, conversation, sender, senders, messageId, body: JSON.stringify(body) })) return;
     this.#emit("message_in", { chat: shortReference(conversation), kind, group });
     this.#changes.emit("change");
   }
@@ -107,8 +107,8 @@ export class Inbox {
   nameAllowlist(list) {
     if (!list?.length || this.#fixed) return;
     const text = JSON.stringify(list);
-    if (this.#allowlist && this.#store.setting(LAST_ALLOWLIST) === text) return;
-    this.#store.saveSetting(LAST_ALLOWLIST, text);
+    if (this.#allowlist && this.#store.settings.get(LAST_ALLOWLIST) === text) return;
+    this.#store.settings.save(LAST_ALLOWLIST, text);
     this.#decide(list);
   }
 
@@ -121,7 +121,7 @@ export class Inbox {
     const batch = randomBytes(9).toString("base64url");
     // Asking for none only says what is still wanted, and an empty list wants nobody.
     if (max === 0) return { batch, rows: [] };
-    if (this.#store.giveBack({ keep: inFlight }) > 0) this.#changes.emit("change");
+    if (this.#store.inbox.giveBack({ keep: inFlight }) > 0) this.#changes.emit("change");
     const deadline = Date.now() + waitMs;
     for (;;) {
       if (this.#closed || signal?.aborted) return { batch, rows: [] };
@@ -133,7 +133,7 @@ export class Inbox {
 
   /** @param {string} cursor */
   acknowledge(cursor) {
-    this.#store.acknowledge(cursor);
+    this.#store.inbox.acknowledge(cursor);
     this.#changes.emit("change");
   }
 
@@ -142,7 +142,7 @@ export class Inbox {
    * @param {number} [delayMs]
    */
   release(cursor, delayMs = POSTPONED_MS) {
-    this.#store.postpone(cursor, Date.now() + delayMs);
+    this.#store.inbox.postpone(cursor, Date.now() + delayMs);
     this.#changes.emit("change");
   }
 
@@ -151,7 +151,7 @@ export class Inbox {
    * @param {string | null} batch null for a caller that holds one batch at a time
    */
   completeBatch(batch) {
-    this.#store.giveBack(batch === null ? { keep: [] } : { batch });
+    this.#store.inbox.giveBack(batch === null ? { keep: [] } : { batch });
     this.#changes.emit("change");
   }
 
@@ -171,7 +171,7 @@ export class Inbox {
    * @param {Identity[]} aliases
    */
   #refuse(conversation, aliases) {
-    this.#store.countRefused(conversation);
+    this.#store.chats.countRefused(conversation);
     // A number on the list may well be this very person: only nobody has told us so.
     const reason = aliases.every(({ kind }) => kind === "lid") ? "only_lid_known" : "not_in_allowlist";
     this.#emit("message_refused", { chat: shortReference(conversation), reason });
@@ -212,8 +212,8 @@ export class Inbox {
    * @returns {Handed[]}
    */
   #handOut(batch, max) {
-    const except = this.#store.openConversations().filter((jid) => !this.#allowlist?.allows(this.#aliases(jid)));
-    const rows = this.#store.handOut({ batch, limit: max, now: Date.now(), except });
+    const except = this.#store.inbox.openConversations().filter((jid) => !this.#allowlist?.allows(this.#aliases(jid)));
+    const rows = this.#store.inbox.handOut({ batch, limit: max, now: Date.now(), except });
     /** @type {Handed[]} */
     const handed = [];
     let characters = 0;
@@ -222,7 +222,7 @@ export class Inbox {
       if (handed.length > 0 && characters > BATCH_CHARACTERS) break;
       handed.push({ ...row, content: JSON.parse(row.body), aliases: this.#aliases(row.conversation).map(toJid) });
     }
-    if (handed.length < rows.length) this.#store.putBack(rows.slice(handed.length).map((row) => row.cursor));
+    if (handed.length < rows.length) this.#store.inbox.putBack(rows.slice(handed.length).map((row) => row.cursor));
     return handed;
   }
 
@@ -253,7 +253,7 @@ export class Inbox {
    */
   #changeUntil(deadline, signal) {
     const now = Date.now();
-    const until = Math.min(deadline, this.#store.nextDue(now) ?? deadline);
+    const until = Math.min(deadline, this.#store.inbox.nextDue(now) ?? deadline);
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);

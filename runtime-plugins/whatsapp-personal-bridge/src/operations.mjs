@@ -12,7 +12,7 @@ import { RequestError } from "./errors.mjs";
  * @typedef {{
  *   version: string,
  *   startedAt: number,
- *   store: import("./store.mjs").Store,
+ *   store: import("./store/store.mjs").Store,
  *   people: import("./people.mjs").People,
  *   inbox: import("./inbox.mjs").Inbox,
  *   outbox: import("./outbox.mjs").Outbox,
@@ -88,9 +88,9 @@ async function receiveBatch({ inbox }, payload, signal) {
 
 /** @param {Parts} parts what only somebody who may use the bridge is told */
 function status({ version, startedAt, store, inbox, session }) {
-  const inboxDepth = store.inboxDepth();
-  const outboxDepth = store.outboxDepth();
-  const refused = store.refused();
+  const inboxDepth = store.inbox.depth();
+  const outboxDepth = store.outbox.depth();
+  const refused = store.chats.refused();
   const { state, reason, identity, ignored, changedAt } = session.status();
   return {
     ok: true,

@@ -20,7 +20,7 @@ import { fromJid, shortReference, toJid } from "./identity.mjs";
 const ACK_MS = 5_000;
 
 export class Outbox {
-  /** @type {import("./store.mjs").Store} */ #store;
+  /** @type {import("./store/store.mjs").Store} */ #store;
   /** @type {import("./events.mjs").Emit} */ #emit;
   /** @type {Carrier | null} */ #carrier = null;
   /** @type {number} */ #ackMs;
@@ -28,7 +28,7 @@ export class Outbox {
   /** @type {Map<string, Promise<Receipt>>} */ #running = new Map();
 
   /**
-   * @param {import("./store.mjs").Store} store
+   * @param {import("./store/store.mjs").Store} store
    * @param {import("./events.mjs").Emit} emit
    * @param {number} [ackMs]
    */
@@ -71,17 +71,17 @@ export class Outbox {
    * @param {string | null} error
    */
   acknowledged(messageId, error) {
-    const row = this.#store.outboundById(messageId);
+    const row = this.#store.outbox.byId(messageId);
     if (!row || row.state === "sent") return;
-    this.#store.settleOutbound(messageId, error === null ? "sent" : "failed", error === null ? null : rejected(error).message);
+    this.#store.outbox.settle(messageId, error === null ? "sent" : "failed", error === null ? null : rejected(error).message);
     this.#emit("message_out", { chat: shortReference(row.jid), status: error === null ? "sent" : "failed" });
     this.#awaited.get(messageId)?.(error);
   }
 
   /** Sends again, under their own ids, what an earlier connection left unacknowledged. */
   async resume() {
-    for (const messageId of this.#store.pendingOutbound()) {
-      const row = this.#store.outboundById(messageId);
+    for (const messageId of this.#store.outbox.pending()) {
+      const row = this.#store.outbox.byId(messageId);
       if (row?.state !== "pending") continue;
       try {
         // Also one whose caller still waits: what was handed to the last connection may be lost.
@@ -91,7 +91,7 @@ export class Outbox {
         if (!(error instanceof RequestError)) continue;
         // Without a connection the rest waits too.
         if (error.code !== "whatsapp_rejected") return;
-        this.#store.settleOutbound(messageId, "failed", error.message);
+        this.#store.outbox.settle(messageId, "failed", error.message);
       }
     }
   }
@@ -101,7 +101,7 @@ export class Outbox {
    * @returns {Uint8Array | null} for WhatsApp's retry requests
    */
   bytesOf(messageId) {
-    return this.#store.outboundById(messageId)?.body ?? null;
+    return this.#store.outbox.byId(messageId)?.body ?? null;
   }
 
   /**
@@ -111,7 +111,7 @@ export class Outbox {
    * @returns {Promise<Receipt>}
    */
   async #sendOnce(jid, text, key) {
-    const earlier = this.#store.outboundByKey(key);
+    const earlier = this.#store.outbox.byKey(key);
     if (!earlier) return this.#sendNew(jid, text, key);
     this.#requireSameChat(key, jid);
     const messageId = earlier.message_id;
@@ -119,7 +119,7 @@ export class Outbox {
     if (earlier.state === "failed") throw new RequestError("whatsapp_rejected", earlier.error ?? "WhatsApp refused the message");
     // The first text counts: its bytes under its id, so that whoever got it already sees it once.
     this.#require();
-    this.#store.settleOutbound(messageId, "pending");
+    this.#store.outbox.settle(messageId, "pending");
     return this.#hand(earlier.jid, messageId, earlier.body, true);
   }
 
@@ -130,7 +130,7 @@ export class Outbox {
    * @param {string} jid
    */
   #requireSameChat(key, jid) {
-    const earlier = this.#store.outboundByKey(key);
+    const earlier = this.#store.outbox.byKey(key);
     if (!earlier || this.#numberOf(earlier.jid) === this.#numberOf(jid)) return;
     throw new RequestError("bad_request", "The idempotency key belongs to a message to another chat, so nothing was sent. Give every message a key of its own");
   }
@@ -138,7 +138,7 @@ export class Outbox {
   /** @param {string} jid by its number, where that is known */
   #numberOf(jid) {
     const identity = fromJid(jid);
-    const phone = identity?.kind === "lid" ? this.#store.phoneOf(identity.user) : null;
+    const phone = identity?.kind === "lid" ? this.#store.chats.phoneOf(identity.user) : null;
     return phone === null ? jid : toJid({ kind: "phone", user: phone });
   }
 
@@ -149,7 +149,7 @@ export class Outbox {
    */
   async #sendNew(jid, text, key) {
     const { messageId, body } = this.#require().compose(text);
-    this.#store.addOutbound({ messageId, key, jid, body });
+    this.#store.outbox.add({ messageId, key, jid, body });
     return this.#hand(jid, messageId, body, key !== null);
   }
 
@@ -191,12 +191,12 @@ export class Outbox {
    */
   #notTaken(messageId, keyed, error) {
     if (error instanceof RequestError && error.code === "whatsapp_rejected") {
-      this.#store.settleOutbound(messageId, "failed", error.message);
+      this.#store.outbox.settle(messageId, "failed", error.message);
       return error;
     }
     // The caller is told that it failed, so it must not go out by itself later.
-    if (keyed) this.#store.settleOutbound(messageId, "unsent");
-    else this.#store.forgetOutbound(messageId);
+    if (keyed) this.#store.outbox.settle(messageId, "unsent");
+    else this.#store.outbox.forget(messageId);
     if (error instanceof RequestError) return error;
     return new RequestError("timeout", "WhatsApp did not take the message: the connection did not hold, or a question before it was not answered. Try again");
   }

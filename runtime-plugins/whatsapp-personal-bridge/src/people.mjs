@@ -13,10 +13,10 @@ import { aliasesOf, fromJid } from "./identity.mjs";
  */
 
 export class People {
-  /** @type {import("./store.mjs").Store} */ #store;
+  /** @type {import("./store/store.mjs").Store} */ #store;
   /** @type {Identity[]} */ #self = [];
 
-  /** @param {import("./store.mjs").Store} store */
+  /** @param {import("./store/store.mjs").Store} store */
   constructor(store) {
     this.#store = store;
   }
@@ -25,7 +25,7 @@ export class People {
   setSelf(jids) {
     this.#self = jids.map(fromJid).filter((identity) => identity !== null);
     const [number, lid] = ["phone", "lid"].map((kind) => this.#self.find((each) => each.kind === kind));
-    if (number && lid) this.#store.rememberAlias(lid.user, number.user);
+    if (number && lid) this.#store.chats.rememberAlias(lid.user, number.user);
   }
 
   /** @param {string | null | undefined} jid */
@@ -44,10 +44,10 @@ export class People {
     const named = aliasesOf(jid, alternative);
     const lid = named.find((each) => each.kind === "lid");
     const number = named.find((each) => each.kind === "phone");
-    if (lid && number) this.#store.rememberAlias(lid.user, number.user);
-    if (lid && !number && this.#store.phoneOf(lid.user) === null) {
+    if (lid && number) this.#store.chats.rememberAlias(lid.user, number.user);
+    if (lid && !number && this.#store.chats.phoneOf(lid.user) === null) {
       const asked = fromJid(await askNumber(`${lid.user}@lid`).catch(() => null));
-      if (asked?.kind === "phone") this.#store.rememberAlias(lid.user, asked.user);
+      if (asked?.kind === "phone") this.#store.chats.rememberAlias(lid.user, asked.user);
     }
     const [first] = named;
     const aliases = first ? this.known(first) : [];
@@ -60,8 +60,8 @@ export class People {
    */
   known(identity) {
     if (identity.kind === "group") return [identity];
-    const phone = identity.kind === "phone" ? identity.user : this.#store.phoneOf(identity.user);
-    const lid = identity.kind === "lid" ? identity.user : this.#store.lidOf(identity.user);
+    const phone = identity.kind === "phone" ? identity.user : this.#store.chats.phoneOf(identity.user);
+    const lid = identity.kind === "lid" ? identity.user : this.#store.chats.lidOf(identity.user);
     /** @type {Identity[]} */
     const aliases = [];
     if (phone !== null) aliases.push({ kind: "phone", user: phone });
@@ -75,7 +75,7 @@ export class People {
       const ids = [id, lid, phoneNumber].map(fromJid);
       const byLid = ids.find((each) => each?.kind === "lid");
       const byNumber = ids.find((each) => each?.kind === "phone");
-      if (byLid && byNumber) this.#store.rememberAlias(byLid.user, byNumber.user);
+      if (byLid && byNumber) this.#store.chats.rememberAlias(byLid.user, byNumber.user);
     }
   }
 

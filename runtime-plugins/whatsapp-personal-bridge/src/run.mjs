@@ -20,7 +20,7 @@ import { People } from "./people.mjs";
 import { listen } from "./server.mjs";
 import { DEFAULT_SETTINGS } from "./settings.mjs";
 import { catchUncaught, silence, writeNow } from "./silence.mjs";
-import { openStore } from "./store.mjs";
+import { openStore } from "./store/store.mjs";
 import { readTiming } from "./timing.mjs";
 import { keepWarnings } from "./warnings.mjs";
 

@@ -25,7 +25,7 @@ import { TIMING } from "./timing.mjs";
  *   lastFrameAt: number | null, connectedSince: number | null, reconnects: number, retryAt: number | null,
  * }} Status
  * @typedef {{
- *   store: import("./store.mjs").Store,
+ *   store: import("./store/store.mjs").Store,
  *   people: import("./people.mjs").People,
  *   inbox: import("./inbox.mjs").Inbox,
  *   outbox: import("./outbox.mjs").Outbox,
@@ -298,7 +298,7 @@ export class Session {
 
   /** @param {string} because */
   #setLoginAside(because) {
-    this.#parts.store.setLoginAside(because);
+    this.#parts.store.logins.setAside(because);
     this.#parts.people.setSelf([]);
     this.#paired = false;
     this.#self = null;

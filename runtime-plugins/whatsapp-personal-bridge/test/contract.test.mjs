@@ -174,7 +174,7 @@ test("every code of the contract is there, with its status", () => {
 test("every code that the sources throw is in the registry", () => {
   const src = new URL("../src/", import.meta.url);
   let seen = 0;
-  for (const name of fs.readdirSync(src)) {
+  for (const name of fs.readdirSync(src, { recursive: true, encoding: "utf8" }).filter((each) => each.endsWith(".mjs"))) {
     const text = fs.readFileSync(new URL(name, src), "utf8");
     for (const [, kind, code = ""] of text.matchAll(/new (RequestError|FatalError)\(\s*"(\w+)"/g)) {
       assert.ok(Object.hasOwn(kind === "FatalError" ? FATAL_CODES : ERROR_CODES, code), `${code} in ${name}`);

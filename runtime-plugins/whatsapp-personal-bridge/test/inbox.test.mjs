@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { UNDECIDED_LIMIT } from "../src/inbox.mjs";
 import { toJid } from "../src/identity.mjs";
-import { openStore } from "../src/store.mjs";
+import { openStore } from "../src/store/store.mjs";
 import { inbound, parts } from "./support/bridge.mjs";
 import { temporaryDir } from "./support/fixtures.mjs";
 
@@ -39,12 +39,12 @@ test("an acknowledged text is gone from the store, and its message is still know
   inbox.acknowledge((await receive(inbox))[0]?.cursor ?? "");
   inbox.accept(inbound("A1", "hello"));
   assert.deepEqual(await receive(inbox), []);
-  assert.deepEqual(store.inboxDepth().waiting, 0);
+  assert.deepEqual(store.inbox.depth().waiting, 0);
 });
 
 test("a message names every id under which its chat is known, so that the component's list can match any", async (t) => {
   const { inbox, store } = parts(t);
-  store.rememberAlias("123456789012345", "15551234567");
+  store.chats.rememberAlias("123456789012345", "15551234567");
   inbox.accept(inbound("A1"));
   const [row] = await receive(inbox);
   assert.deepEqual(row?.aliases, ["15551234567@s.whatsapp.net", "123456789012345@lid"]);
@@ -52,7 +52,7 @@ test("a message names every id under which its chat is known, so that the compon
 
 test("a chat that is allowed under an id that this message does not name is let in", async (t) => {
   const { inbox, store } = parts(t, { allowed: ["123456789012345@lid"] });
-  store.rememberAlias("123456789012345", "15551234567");
+  store.chats.rememberAlias("123456789012345", "15551234567");
   inbox.accept(inbound("A1"));
   assert.deepEqual(ids(await receive(inbox)), ["A1"]);
 });
@@ -96,7 +96,7 @@ test("a finished batch gives back its own messages only", async (t) => {
   const two = await inbox.receive({ waitMs: 0, max: 1, inFlight, allowed: null });
   assert.deepEqual(ids(two.rows), ["B1"]);
   inbox.completeBatch(one.batch);
-  assert.deepEqual(store.inboxDepth(), { ...store.inboxDepth(), waiting: 1, out: 1 });
+  assert.deepEqual(store.inbox.depth(), { ...store.inbox.depth(), waiting: 1, out: 1 });
 });
 
 test("a message that is given back waits, and its chat waits with it", async (t) => {
@@ -123,7 +123,7 @@ test("asking for none changes nothing", async (t) => {
   inbox.accept(inbound("A1"));
   await receive(inbox);
   assert.deepEqual(await receive(inbox, { max: 0, waitMs: 60_000 }), []);
-  assert.equal(store.inboxDepth().out, 1);
+  assert.equal(store.inbox.depth().out, 1);
 });
 
 test("a caller who waits gets a message at once", async (t) => {
@@ -155,7 +155,7 @@ test("a chat outside the list leaves a count, and nothing of what it said", asyn
   inbox.accept(inbound("A1", "a secret"));
   inbox.accept(inbound("A2", "a secret"));
   assert.deepEqual(await receive(inbox), []);
-  const { chats, messages } = store.refused();
+  const { chats, messages } = store.chats.refused();
   assert.deepEqual({ chats, messages }, { chats: 1, messages: 2 });
   assert.deepEqual(events.map((each) => each.event), ["allowlist_match", "message_refused", "message_refused"]);
   assert.ok(!JSON.stringify(events).includes("secret"));
@@ -172,14 +172,14 @@ test("without a list messages wait in memory until one is named, and then only t
   const { inbox, store } = parts(t, { allowed: [] });
   inbox.accept(inbound("A1"));
   inbox.accept(inbound("B1", "b", "15557654321"));
-  assert.deepEqual([inbox.undecided, store.inboxDepth().waiting], [2, 0]);
+  assert.deepEqual([inbox.undecided, store.inbox.depth().waiting], [2, 0]);
   inbox.nameAllowlist([]);
   inbox.nameAllowlist(null);
   assert.equal(inbox.undecided, 2, "an empty list decides nothing");
   inbox.nameAllowlist(["+15551234567"]);
   assert.equal(inbox.undecided, 0);
   assert.deepEqual(ids(await receive(inbox)), ["A1"]);
-  assert.equal(store.refused().messages, 1);
+  assert.equal(store.chats.refused().messages, 1);
 });
 
 test("no more than a bounded number waits in memory, and what is dropped is counted", (t) => {
@@ -194,7 +194,7 @@ test("the last list that a request named counts after a restart", async (t) => {
   before.inbox.nameAllowlist(["+15557654321"]);
   const { inbox, store } = parts(t, { allowed: [], dir });
   inbox.accept(inbound("A1"));
-  assert.equal(store.refused().messages, 1);
+  assert.equal(store.chats.refused().messages, 1);
 });
 
 test("a stored message of a chat that is no longer on the list is kept back", async (t) => {
@@ -272,7 +272,7 @@ function from(id, aliases) {
 test("a chat that moves from the number to the LID stays one conversation, also over a restart", async (t) => {
   const dir = temporaryDir(t);
   const first = openStore(dir);
-  assert.equal(first.conversationOf([NUMBER_JID]), NUMBER_JID);
+  assert.equal(first.chats.conversationOf([NUMBER_JID]), NUMBER_JID);
   first.close();
   const { inbox } = parts(t, { dir });
   inbox.accept(from("A1", [NUMBER, LID]));
@@ -283,7 +283,7 @@ test("a chat that moves from the number to the LID stays one conversation, also 
 test("a chat that was first seen by its LID keeps that id when the number becomes known", async (t) => {
   const { inbox, store } = parts(t);
   inbox.accept(from("A1", [LID]));
-  store.rememberAlias(LID.user, NUMBER.user);
+  store.chats.rememberAlias(LID.user, NUMBER.user);
   inbox.accept(from("A2", [NUMBER, LID]));
   const rows = await receive(inbox);
   assert.deepEqual(rows.map((row) => row.conversation), [LID_JID, LID_JID]);

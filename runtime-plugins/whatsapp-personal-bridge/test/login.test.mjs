@@ -7,7 +7,7 @@ import { addTransactionCapability, initAuthCreds, useMultiFileAuthState } from "
 import { encode, loadAuth } from "../src/auth-state.mjs";
 import { FatalError } from "../src/errors.mjs";
 import { importLogin, keyOf } from "../src/import-login.mjs";
-import { openStore } from "../src/store.mjs";
+import { openStore } from "../src/store/store.mjs";
 import { temporaryDir } from "./support/fixtures.mjs";
 
 /** @type {(error: unknown) => never} */
@@ -71,9 +71,9 @@ test("a login that WhatsApp has ended is not taken over again", async (t) => {
   const store = openStore(temporaryDir(t));
   t.after(() => store.close());
   importLogin(store, [old]);
-  store.setLoginAside("logged_out");
+  store.logins.setAside("logged_out");
   assert.equal(importLogin(store, [old]), null);
-  assert.equal(store.currentLogin(), null);
+  assert.equal(store.logins.current(), null);
 });
 
 test("a start that linked no phone does not stand in the way of an older login", async (t) => {
@@ -107,7 +107,7 @@ for (const [name, damage] of /** @type {[string, (text: string) => string][]} */
     const store = openStore(temporaryDir(t));
     t.after(() => store.close());
     assert.throws(() => importLogin(store, [old]), (error) => error instanceof FatalError && error.code === "login_damaged" && error.message.includes(file));
-    assert.equal(store.currentLogin(), null);
+    assert.equal(store.logins.current(), null);
   });
 }
 
@@ -127,9 +127,9 @@ test("files that are no keys are passed over", () => {
 test("credentials in the store that cannot be read end the bridge instead of making a new identity", (t) => {
   for (const creds of ["{half", "{}", '{"noiseKey":{}}']) {
     const store = openStore(temporaryDir(t));
-    store.addLogin(creds);
+    store.logins.add(creds);
     assert.throws(() => loadAuth(store, die), (error) => error instanceof FatalError && error.code === "store_damaged");
-    assert.equal(store.currentLogin()?.creds, creds);
+    assert.equal(store.logins.current()?.creds, creds);
     store.close();
   }
 });
@@ -148,10 +148,10 @@ test("a first start makes one identity and keeps it", (t) => {
 test("one transaction of Baileys is one transaction of the store", async (t) => {
   const store = openStore(temporaryDir(t));
   t.after(() => store.close());
-  /** @type {import("../src/store.mjs").KeyChanges[]} */
+  /** @type {import("../src/store/logins.mjs").KeyChanges[]} */
   const writes = [];
-  const changeKeys = store.changeKeys.bind(store);
-  store.changeKeys = (login, changes) => {
+  const changeKeys = store.logins.changeKeys.bind(store.logins);
+  store.logins.changeKeys = (login, changes) => {
     writes.push(changes);
     changeKeys(login, changes);
   };
@@ -178,7 +178,7 @@ test("a store that fails ends the process before Baileys hears of it", async (t)
     died += 1;
     throw new Error("dead");
   });
-  store.changeKeys = () => {
+  store.logins.changeKeys = () => {
     throw Object.assign(new Error("disk full"), { code: "SQLITE_FULL" });
   };
   await assert.rejects(async () => auth.state.keys.set({ session: { a: Buffer.from("1") } }), /dead/);

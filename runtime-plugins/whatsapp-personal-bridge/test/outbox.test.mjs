@@ -47,7 +47,7 @@ test("a key that comes with another chat is refused, but another id of the same 
   await assert.rejects(outbox.send({ to: ben, text: "for Ben", key: "k" }), refused("bad_request"));
   await sending;
   await assert.rejects(outbox.send({ to: ben, text: "for Ben", key: "k" }), refused("bad_request"));
-  store.rememberAlias("123456789012345", ANA.user);
+  store.chats.rememberAlias("123456789012345", ANA.user);
   assert.deepEqual(await outbox.send({ to: { kind: "lid", user: "123456789012345" }, text: "for Ana", key: "k" }), { messageId: "M1", status: "already_sent" });
   assert.equal(line.sent.length, 1);
 });
@@ -59,7 +59,7 @@ test("without an acknowledgement a message is pending, and goes out again under 
   line.behaviour = "acknowledges";
   await outbox.resume();
   assert.deepEqual(line.sent.map(({ messageId, body }) => [messageId, body]), [["M1", "hello"], ["M1", "hello"]]);
-  assert.deepEqual(store.pendingOutbound(), []);
+  assert.deepEqual(store.outbox.pending(), []);
   assert.deepEqual(await outbox.send({ to: ANA, text: "hello", key: "k" }), { messageId: "M1", status: "already_sent" });
 });
 
@@ -76,12 +76,12 @@ test("a message whose connection broke before its acknowledgement goes out again
 test("a pending message that cannot be handed over does not hold up the others", async (t) => {
   const { outbox, store } = parts(t);
   const line = carrier(outbox, "acknowledges");
-  const pending = (/** @type {string} */ messageId) => store.addOutbound({ messageId, key: null, jid: "15551234567@s.whatsapp.net", body: Buffer.from(messageId) });
+  const pending = (/** @type {string} */ messageId) => store.outbox.add({ messageId, key: null, jid: "15551234567@s.whatsapp.net", body: Buffer.from(messageId) });
   for (const messageId of ["A", "B"]) pending(messageId);
   line.broken.add("A");
   await outbox.resume();
   assert.deepEqual(line.sent.map(({ messageId }) => messageId), ["B"]);
-  assert.deepEqual(store.pendingOutbound(), ["A"]);
+  assert.deepEqual(store.outbox.pending(), ["A"]);
 });
 
 test("an acknowledgement that comes late still counts", async (t) => {
@@ -89,7 +89,7 @@ test("an acknowledgement that comes late still counts", async (t) => {
   carrier(outbox, "is silent");
   await outbox.send({ to: ANA, text: "hello", key: null });
   outbox.acknowledged("M1", null);
-  assert.deepEqual(store.pendingOutbound(), []);
+  assert.deepEqual(store.outbox.pending(), []);
   outbox.acknowledged("unknown", null);
 });
 
@@ -110,7 +110,7 @@ test("what could not be handed over does not go out later by itself", async (t) 
   line.behaviour = "acknowledges";
   await outbox.resume();
   assert.deepEqual(line.sent, []);
-  assert.deepEqual(store.pendingOutbound(), []);
+  assert.deepEqual(store.outbox.pending(), []);
   assert.deepEqual(await outbox.send({ to: ANA, text: "other", key: "k" }), { messageId: "M2", status: "sent" });
   assert.deepEqual(line.sent.map(({ body }) => body), ["kept"], "the first text counts");
 });
@@ -120,7 +120,7 @@ test("without a connection nothing is accepted", async (t) => {
   await assert.rejects(outbox.send({ to: ANA, text: "a", key: null }), refused("not_connected"));
   carrier(outbox).connected = false;
   await assert.rejects(outbox.send({ to: ANA, text: "a", key: "k" }), refused("not_connected"));
-  assert.equal(store.outboundByKey("k"), null);
+  assert.equal(store.outbox.byKey("k"), null);
 });
 
 test("the bytes of a sent message are there for WhatsApp's retry requests", async (t) => {

@@ -101,9 +101,9 @@ test("a code that WhatsApp refuses, or that cannot be asked for, is warned of", 
 
 test("a code that nobody used leaves no login behind", (t) => {
   const { store } = parts(t);
-  store.setLoginAside("test");
+  store.logins.setAside("test");
   const creds = { ...initAuthCreds(), me: { id: "15551234567@s.whatsapp.net", name: "~" }, pairingCode: "ABCD1234", registered: true };
-  store.addLogin(encode(creds));
+  store.logins.add(encode(creds));
   const die = (/** @type {unknown} */ error) => {
     throw error;
   };

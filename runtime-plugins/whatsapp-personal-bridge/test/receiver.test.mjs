@@ -149,8 +149,8 @@ for (const [name, content, addressed] of ADDRESSED) {
 
 test("a number that has a new owner no longer stands for the old one", (t) => {
   const { people, store } = receiving(t);
-  store.rememberAlias("123456789012345", "15551234567");
-  store.rememberAlias("999999999999999", "15551234567");
+  store.chats.rememberAlias("123456789012345", "15551234567");
+  store.chats.rememberAlias("999999999999999", "15551234567");
   assert.deepEqual(people.known({ kind: "lid", user: "123456789012345" }), [{ kind: "lid", user: "123456789012345" }]);
   assert.deepEqual(people.known({ kind: "phone", user: "15551234567" }).map(({ user }) => user), ["15551234567", "999999999999999"]);
 });

@@ -64,7 +64,7 @@ test(`${RESTARTS} connections leave no listener, socket, timer or memory behind`
 
   const intervals = countIntervals(t);
   const made = parts(t);
-  made.store.setLoginAside("test");
+  made.store.logins.setAside("test");
   const ended = new EventEmitter().setMaxListeners(0);
   let ends = 0;
   const session = new Session(

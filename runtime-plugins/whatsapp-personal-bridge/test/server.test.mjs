@@ -102,7 +102,7 @@ test("a caller that names itself is told the batch, and can give messages back",
   body.operation = "release_inbound";
   Object.assign(body.payload, { ack_cursor: messages[0].delivery.ack_cursor, reason: "busy", delay_ms: 60_000, count_attempt: true });
   assert.deepEqual((await ask(server.port, { body: JSON.stringify(body) })).body.payload, { ok: true });
-  assert.equal(store.inboxDepth().out, 0);
+  assert.equal(store.inbox.depth().out, 0);
 });
 
 test("health says how it stands, and nothing secret", async (t) => {
@@ -153,7 +153,7 @@ test("a target outside a list that is not empty is not written to", async (t) =>
 
 test("a list that names a LID opens the number that belongs to it", async (t) => {
   const { store, server } = await serving(t);
-  store.rememberAlias("123456789012345", "15551234567");
+  store.chats.rememberAlias("123456789012345", "15551234567");
   const body = stock("send_message", (payload) => (payload.runtime_context.account.config.allowed_chat_ids = ["123456789012345@lid"]));
   assert.equal((await ask(server.port, { body })).status, 200);
 });
@@ -224,7 +224,7 @@ test("the bridge proves that it has the token, and says it to nobody", async (t)
 test("the status for the operator shortens the number and counts everything", async (t) => {
   const { server, inbox, store } = await serving(t, {}, WITH_TOKEN);
   inbox.accept(inbound("A1", "a secret"));
-  store.countRefused("15557654321@s.whatsapp.net");
+  store.chats.countRefused("15557654321@s.whatsapp.net");
   const { status, body } = await ask(server.port, { method: "GET", path: "/bridge/admin/status", headers: BEARER });
   assert.equal(status, 200);
   assert.equal(typeof body.last_message_at, "number");
@@ -308,7 +308,7 @@ for (const [name, status, code, request] of REFUSED) {
     assert.match(answer.body.payload.error, /\w{3}/);
     assert.equal(answer.headers["access-control-allow-origin"], undefined);
     if (status === 405) assert.match(answer.headers.allow ?? "", /GET|POST/);
-    assert.equal(store.setting("allowed_chat_ids"), null, "nothing was changed");
+    assert.equal(store.settings.get("allowed_chat_ids"), null, "nothing was changed");
   });
 }
 

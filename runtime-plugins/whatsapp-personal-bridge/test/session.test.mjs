@@ -23,7 +23,7 @@ async function facing(t, server) {
   const address = server.address();
   assert.ok(address && typeof address === "object");
   const made = parts(t);
-  made.store.setLoginAside("test");
+  made.store.logins.setAside("test");
   /** @type {{ event: string, [field: string]: unknown }[]} */
   const seen = [];
   const heard = new EventEmitter();

@@ -5,7 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import Database from "libsql";
 import { FatalError } from "../src/errors.mjs";
-import { openStore } from "../src/store.mjs";
+import { openStore } from "../src/store/store.mjs";
 import { temporaryDir } from "./support/fixtures.mjs";
 
 /**
@@ -20,8 +20,8 @@ function refuses(work, code, words = /./) {
 /** @param {string} dir */
 function filled(dir) {
   const store = openStore(dir);
-  const login = store.addLogin('{"me":1}');
-  store.changeKeys(login, { session: Object.fromEntries(Array.from({ length: 200 }, (_, number) => [`s${number}`, "x".repeat(500)])) });
+  const login = store.logins.add('{"me":1}');
+  store.logins.changeKeys(login, { session: Object.fromEntries(Array.from({ length: 200 }, (_, number) => [`s${number}`, "x".repeat(500)])) });
   store.close();
   // What SQLite still holds in its log must be in the file before a test damages the file.
   const db = new Database(path.join(dir, "bridge.db"));
@@ -35,7 +35,7 @@ test("a new store has no login, and nothing but private files", (t) => {
   const dir = temporaryDir(t);
   const store = openStore(dir);
   t.after(() => store.close());
-  assert.equal(store.currentLogin(), null);
+  assert.equal(store.logins.current(), null);
   assert.deepEqual(fs.readdirSync(dir).filter((name) => !name.startsWith("bridge.db")), []);
   for (const name of fs.readdirSync(dir)) assert.equal(fs.statSync(path.join(dir, name)).mode & 0o777, 0o600, name);
 });
@@ -53,35 +53,35 @@ test("what was written is there after opening again", (t) => {
   filled(dir);
   const store = openStore(dir);
   t.after(() => store.close());
-  const login = store.currentLogin();
+  const login = store.logins.current();
   assert.equal(login?.creds, '{"me":1}');
-  assert.equal(store.key(login?.id ?? 0, "session", "s199"), "x".repeat(500));
+  assert.equal(store.logins.key(login?.id ?? 0, "session", "s199"), "x".repeat(500));
 });
 
 test("a change of keys is whole or not at all", (t) => {
   const store = openStore(temporaryDir(t));
   t.after(() => store.close());
-  const login = store.addLogin("{}");
-  store.changeKeys(login, { session: { a: "old" } });
+  const login = store.logins.add("{}");
+  store.logins.changeKeys(login, { session: { a: "old" } });
   const broken = { session: { a: "new", b: "new" }, "pre-key": { 1: /** @type {any} */ ({ no: "text" }) } };
-  assert.throws(() => store.changeKeys(login, broken));
-  assert.equal(store.key(login, "session", "a"), "old");
-  assert.equal(store.key(login, "session", "b"), null);
-  store.changeKeys(login, { session: { a: null }, "pre-key": { 1: "k" } });
-  assert.equal(store.key(login, "session", "a"), null);
-  assert.equal(store.key(login, "pre-key", "1"), "k");
+  assert.throws(() => store.logins.changeKeys(login, broken));
+  assert.equal(store.logins.key(login, "session", "a"), "old");
+  assert.equal(store.logins.key(login, "session", "b"), null);
+  store.logins.changeKeys(login, { session: { a: null }, "pre-key": { 1: "k" } });
+  assert.equal(store.logins.key(login, "session", "a"), null);
+  assert.equal(store.logins.key(login, "pre-key", "1"), "k");
 });
 
 test("a login that was set aside is kept, with its keys, and no longer current", (t) => {
   const dir = temporaryDir(t);
   const store = openStore(dir);
-  const first = store.addLogin('{"n":1}');
-  store.changeKeys(first, { session: { a: "kept" } });
-  store.setLoginAside("logged_out");
-  assert.equal(store.currentLogin(), null);
-  const second = store.addLogin('{"n":2}');
-  assert.equal(store.key(second, "session", "a"), null);
-  assert.equal(store.key(first, "session", "a"), "kept");
+  const first = store.logins.add('{"n":1}');
+  store.logins.changeKeys(first, { session: { a: "kept" } });
+  store.logins.setAside("logged_out");
+  assert.equal(store.logins.current(), null);
+  const second = store.logins.add('{"n":2}');
+  assert.equal(store.logins.key(second, "session", "a"), null);
+  assert.equal(store.logins.key(first, "session", "a"), "kept");
   store.close();
   const db = new Database(path.join(dir, "bridge.db"));
   t.after(() => db.close());
@@ -151,11 +151,11 @@ test("a creation that was cut short is begun anew", (t) => {
 test("a number and its LID are remembered, and a LID that changes hands follows the last word", (t) => {
   const store = openStore(temporaryDir(t));
   t.after(() => store.close());
-  store.rememberAlias("123456789012345", "15551234567");
-  store.rememberAlias("123456789012345", "15551234567");
-  assert.equal(store.phoneOf("123456789012345"), "15551234567");
-  assert.equal(store.lidOf("15551234567"), "123456789012345");
-  store.rememberAlias("123456789012345", "15557654321");
-  assert.equal(store.phoneOf("123456789012345"), "15557654321");
-  assert.equal(store.phoneOf("999"), null);
+  store.chats.rememberAlias("123456789012345", "15551234567");
+  store.chats.rememberAlias("123456789012345", "15551234567");
+  assert.equal(store.chats.phoneOf("123456789012345"), "15551234567");
+  assert.equal(store.chats.lidOf("15551234567"), "123456789012345");
+  store.chats.rememberAlias("123456789012345", "15557654321");
+  assert.equal(store.chats.phoneOf("123456789012345"), "15557654321");
+  assert.equal(store.chats.phoneOf("999"), null);
 });

@@ -6,7 +6,7 @@ import { Outbox } from "../../src/outbox.mjs";
 import { RequestError } from "../../src/errors.mjs";
 import { People } from "../../src/people.mjs";
 import { DEFAULT_SETTINGS } from "../../src/settings.mjs";
-import { openStore } from "../../src/store.mjs";
+import { openStore } from "../../src/store/store.mjs";
 import { temporaryDir } from "./fixtures.mjs";
 
 /**
@@ -15,7 +15,7 @@ import { temporaryDir } from "./fixtures.mjs";
  */
 export function parts(t, { allowed = ["*"], dir = temporaryDir(t), ackMs = 200, groupReply = "mention" } = {}) {
   const store = openStore(dir);
-  if (!store.currentLogin()) store.addLogin("{}");
+  if (!store.logins.current()) store.logins.add("{}");
   t.after(() => store.close());
   /** @type {{ event: string, [field: string]: unknown }[]} */
   const events = [];

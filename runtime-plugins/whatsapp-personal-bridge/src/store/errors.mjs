@@ -4,7 +4,7 @@
  * or changed here.
  */
 
-import { FatalError } from "./errors.mjs";
+import { FatalError } from "../errors.mjs";
 
 /** SQLite's own words for a file that is not, or no longer, a database. */
 const DAMAGED = /SQLITE_(?:CORRUPT|NOTADB|IOERR_SHORT_READ)/;

@@ -1,0 +1,81 @@
+// @ts-check
+/**
+ * Chats by their ids: conversations that stay one, the two ids of a person, chats that were
+ * refused. Which ids belong together is known by people.mjs.
+ */
+
+
+export class Chats {
+  /** @type {import("./database.mjs").Database} */ #db;
+
+  /** @param {import("./database.mjs").Database} db */
+  constructor(db) {
+    this.#db = db;
+  }
+
+  /**
+   * The one id of a conversation, fixed when it is first asked for. Where two became known as one,
+   * the older id stays and takes over what came in under the other.
+   * @param {string[]} jids every id of the chat, the preferred one first
+   */
+  conversationOf(jids) {
+    return this.#db.transaction(() => {
+      const known = this.#db.all("SELECT id FROM conversations WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq", JSON.stringify(jids));
+      const [first, ...others] = known.map((row) => String(row.id));
+      if (first === undefined) {
+        this.#db.run("INSERT INTO conversations (id) VALUES (?)", jids[0]);
+        return String(jids[0]);
+      }
+      for (const other of others) {
+        this.#db.run("UPDATE OR IGNORE inbox SET conversation = ? WHERE conversation = ?", first, other);
+        this.#db.run("DELETE FROM conversations WHERE id = ?", other);
+      }
+      return first;
+    });
+  }
+
+  /** @param {string} chat */
+  countRefused(chat) {
+    this.#db.run(
+      "INSERT INTO refused_chats (chat, count, last_at) VALUES (?, 1, ?) ON CONFLICT (chat) DO UPDATE SET count = count + 1, last_at = excluded.last_at",
+      chat, Date.now(),
+    );
+  }
+
+  /** @returns {{ chats: number, messages: number, last_at: number | null }} */
+  refused() {
+    const row = this.#db.one("SELECT COUNT(*) AS chats, SUM(count) AS messages, MAX(last_at) AS last FROM refused_chats");
+    return { chats: Number(row?.chats ?? 0), messages: Number(row?.messages ?? 0), last_at: typeof row?.last === "number" ? row.last : null };
+  }
+
+  /**
+   * A number belongs to one person at a time: whoever had it before is known by the LID alone.
+   * @param {string} lid digits
+   * @param {string} phone digits
+   */
+  rememberAlias(lid, phone) {
+    if (this.phoneOf(lid) === phone) return;
+    this.#db.transaction(() => {
+      this.#db.run("DELETE FROM aliases WHERE phone = ? OR lid = ?", phone, lid);
+      this.#db.run("INSERT INTO aliases (lid, phone) VALUES (?, ?)", lid, phone);
+    });
+  }
+
+  /**
+   * @param {string} lid digits
+   * @returns {string | null} digits of the number
+   */
+  phoneOf(lid) {
+    const row = this.#db.one("SELECT phone FROM aliases WHERE lid = ?", lid);
+    return row ? String(row.phone) : null;
+  }
+
+  /**
+   * @param {string} phone digits
+   * @returns {string | null} digits of its LID
+   */
+  lidOf(phone) {
+    const row = this.#db.one("SELECT lid FROM aliases WHERE phone = ?", phone);
+    return row ? String(row.lid) : null;
+  }
+}

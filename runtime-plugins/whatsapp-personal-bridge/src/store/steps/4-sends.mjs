@@ -1,0 +1,4 @@
+// @ts-check
+/** One send with its parts. */
+
+export const SENDS = ``;

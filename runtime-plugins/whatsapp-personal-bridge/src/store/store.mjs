@@ -1,0 +1,94 @@
+// @ts-check
+/**
+ * The store of one login: one SQLite file, written through before anything is told. It knows rows
+ * and transactions; what a message or a credential means is known by its callers.
+ */
+
+import fs from "node:fs";
+import path from "node:path";
+import { makePrivate } from "../auth-dir.mjs";
+import { Chats } from "./chats.mjs";
+import { createTables, Database } from "./database.mjs";
+import { damaged, openingError } from "./errors.mjs";
+import { InboxRows } from "./inbox.mjs";
+import { Logins } from "./logins.mjs";
+import { OutboxRows } from "./outbox.mjs";
+import { SavedSettings } from "./settings.mjs";
+
+const FILE = "bridge.db";
+
+/**
+ * Opens the store of a directory that is already private and locked, and creates it when there
+ * is none.
+ * @param {string} dir
+ * @returns {Store}
+ * @throws {import("../errors.mjs").FatalError} `store_damaged`, `store_read_only`, `store_version`, `store_failed`
+ */
+export function openStore(dir) {
+  const file = path.join(dir, FILE);
+  const files = [file, `${file}-wal`, `${file}-shm`];
+  if (!fs.existsSync(file)) {
+    if (fs.existsSync(`${file}-wal`)) throw damaged(file, "the file is gone, but its -wal file is there");
+    create(file);
+  }
+  // SQLite takes an empty file for a new database.
+  if (fs.statSync(file).size === 0) throw damaged(file, "the file is empty");
+  for (const each of files) makePrivate(each);
+  try {
+    fs.accessSync(file, fs.constants.R_OK | fs.constants.W_OK);
+    const store = new Store(new Database(file));
+    for (const each of files) makePrivate(each);
+    return store;
+  } catch (error) {
+    throw openingError(error, file);
+  }
+}
+
+/**
+ * Built under another name: an existing file without our tables is then always damage, never a
+ * fresh start that was cut short.
+ * @param {string} file
+ */
+function create(file) {
+  const draft = `${file}.new`;
+  try {
+    fs.rmSync(draft, { force: true });
+    createTables(draft);
+    fs.renameSync(draft, file);
+  } catch (error) {
+    throw openingError(error, file);
+  }
+}
+
+export class Store {
+  /** @type {Database} */ #db;
+
+  /** @param {Database} db */
+  constructor(db) {
+    this.#db = db;
+    this.logins = new Logins(db);
+    this.inbox = new InboxRows(db);
+    this.outbox = new OutboxRows(db);
+    this.chats = new Chats(db);
+    this.settings = new SavedSettings(db);
+    this.inbox.forgetOld(Date.now());
+  }
+
+  /** @param {string} why */
+  damaged(why) {
+    return this.#db.damaged(why);
+  }
+
+  close() {
+    this.#db.close();
+  }
+
+  /**
+   * @template T
+   * @param {() => T} work all of it is on disk when this returns, or none
+   * @returns {T}
+   */
+  transaction(work) {
+    return this.#db.transaction(work);
+  }
+}
