@@ -15,13 +15,13 @@ import { canonicalTarget, CHANNEL_ID, parseTarget, TargetError } from "./targets
 
 export const CONTRACT = "loong_channel_bridge_v1";
 export const METHOD = "tools/call";
-export const EXTENSIONS = Object.freeze(["wait_ms", "max_messages", "in_flight", "batch_id", "release_inbound", "idempotency_key", "bridge_status"]);
+export const EXTENSIONS = Object.freeze(["wait_ms", "max_messages", "in_flight", "batch_id", "release_inbound", "idempotency_key", "message_ids", "bridge_status"]);
 
 const HOLD_MS = 2_000;
 const LONGEST_WAIT_MS = 60_000;
 const BATCH = 20;
 const LARGEST_BATCH = 100;
-/** WhatsApp's own limit for one text. */
+/** Of one send, which leaves in parts: longer texts are rather a slip than a message. */
 const LONGEST_TEXT = 65_536;
 const LONGEST_DELAY_MS = 24 * 60 * 60 * 1000;
 
@@ -113,7 +113,7 @@ function readText(message) {
   if (typeof text !== "string") throw bad("payload.message.Text", "a text");
   if (text.trim() === "") throw new RequestError("unsupported_message", "The text is empty. WhatsApp has no empty messages");
   if (text.length > LONGEST_TEXT) {
-    throw new RequestError("too_large", `The text has ${text.length} characters, and WhatsApp takes ${LONGEST_TEXT} at most`);
+    throw new RequestError("too_large", `The text has ${text.length} characters, and one send takes ${LONGEST_TEXT} at most`);
   }
   return text;
 }
@@ -197,6 +197,17 @@ export function writeInbound(row, account) {
       // The component applies the list too: it must know the chat by every id that the bridge does.
       chat_aliases: row.aliases,
     },
+  };
+}
+
+/** @param {import("./outbox.mjs").Receipt} receipt */
+export function writeReceipt({ messageIds, status, firstText }) {
+  return {
+    ok: true,
+    message_id: messageIds[0],
+    ...(messageIds.length > 1 ? { message_ids: messageIds } : {}),
+    status,
+    ...(firstText ? { first_text: true } : {}),
   };
 }
 

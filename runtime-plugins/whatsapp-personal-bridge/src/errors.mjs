@@ -25,6 +25,7 @@ export const ERROR_CODES = Object.freeze({
   store_unavailable: { status: 503, retryable: true },
   not_paired: { status: 503, retryable: true },
   not_connected: { status: 503, retryable: true },
+  paused: { status: 503, retryable: true },
   whatsapp_rejected: { status: 502, retryable: false },
   timeout: { status: 504, retryable: true },
 });

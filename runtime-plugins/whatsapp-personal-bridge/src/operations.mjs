@@ -69,8 +69,7 @@ async function sendMessage({ outbox, people }, payload) {
   if (account.allowed?.length && !readAllowlist(account.allowed).allows(people.known(message.to))) {
     throw new RequestError("chat_not_allowed", "The target is not in allowed_chat_ids, so nothing was sent. Add it there to write to it");
   }
-  const { messageId, status: sent } = await outbox.send(message);
-  return { ok: true, message_id: messageId, status: sent };
+  return contract.writeReceipt(await outbox.send(message));
 }
 
 /**
@@ -89,7 +88,7 @@ async function receiveBatch({ inbox }, payload, signal) {
 /** @param {Parts} parts what only somebody who may use the bridge is told */
 function status({ version, startedAt, store, inbox, session }) {
   const inboxDepth = store.inbox.depth();
-  const outboxDepth = store.outbox.depth();
+  const { last_sent_at: lastSentAt, ...outbox } = store.outbox.depth();
   const refused = store.chats.refused();
   const { state, reason, identity, ignored, changedAt } = session.status();
   return {
@@ -101,12 +100,12 @@ function status({ version, startedAt, store, inbox, session }) {
     reason,
     identity,
     inbox: { waiting: inboxDepth.waiting, out: inboxDepth.out, undecided: inbox.undecided, dropped: inbox.dropped },
-    outbox: { pending: outboxDepth.pending, failed: outboxDepth.failed },
+    outbox,
     refused: { chats: refused.chats, messages: refused.messages },
     not_addressed: inbox.notAddressed,
     ignored,
     dead_letters: 0,
-    last_event_at: { state: changedAt, inbound: inboxDepth.last_stored_at, outbound: outboxDepth.last_sent_at, refused: refused.last_at },
+    last_event_at: { state: changedAt, inbound: inboxDepth.last_stored_at, outbound: lastSentAt, refused: refused.last_at },
     started_at: startedAt,
     pid: process.pid,
   };

@@ -1,41 +1,60 @@
 // @ts-check
 /**
- * What goes out: one WhatsApp message per idempotency key, its id and bytes stored before the
- * first byte leaves. How bytes travel is the session's; long texts go out whole.
+ * What goes out: one send per idempotency key, its text, its parts, their ids and bytes stored
+ * before the first byte leaves, and the answer to whoever asked. In which order parts leave is
+ * decided by departures.mjs, how bytes travel by the session.
  */
 
+import { Departures } from "./departures.mjs";
 import { RequestError } from "./errors.mjs";
 import { fromJid, shortReference, toJid } from "./identity.mjs";
+import { splitText } from "./split-text.mjs";
+import { TIMING } from "./timing.mjs";
 
 /**
- * @typedef {{ messageId: string, status: "sent" | "pending" | "already_sent" }} Receipt
+ * @typedef {{ messageIds: string[], status: "sent" | "pending" | "already_sent", firstText: boolean }} Receipt
+ * `messageIds`: of its parts, at least one; `firstText`: another text than the one that was asked for now
  * @typedef {{
  *   requireConnected: () => void,
  *   compose: (text: string) => { messageId: string, body: Uint8Array },
  *   relay: (jid: string, messageId: string, body: Uint8Array) => Promise<void>,
  * }} Carrier what the outbox needs of the session; `requireConnected` throws a RequestError
+ * @typedef {{
+ *   store: import("./store/store.mjs").Store,
+ *   emit: import("./events.mjs").Emit,
+ *   pause?: { readonly active: boolean },
+ * }} Parts
  */
 
-/** How long WhatsApp's server may take to acknowledge before the answer is `pending`. */
-const ACK_MS = 5_000;
-
 export class Outbox {
-  /** @type {import("./store/store.mjs").Store} */ #store;
-  /** @type {import("./events.mjs").Emit} */ #emit;
+  /** @type {Parts} */ #parts;
+  /** @type {import("./store/outbox.mjs").OutboxRows} */ #rows;
+  /** @type {Departures} */ #departures;
   /** @type {Carrier | null} */ #carrier = null;
   /** @type {number} */ #ackMs;
-  /** @type {Map<string, (error: string | null) => void>} */ #awaited = new Map();
-  /** @type {Map<string, Promise<Receipt>>} */ #running = new Map();
+  /** @type {Map<number, Set<(error: unknown) => void>>} callers, by what they wait for */ #callers = new Map();
+  /** @type {Set<number>} sends of which nothing has left and nobody was told that they are accepted */ #revocable = new Set();
 
   /**
-   * @param {import("./store/store.mjs").Store} store
-   * @param {import("./events.mjs").Emit} emit
-   * @param {number} [ackMs]
+   * @param {Parts} parts
+   * @param {Pick<import("./timing.mjs").Timing, "ackMs" | "chatHoldMs" | "resendMs">} [timing]
    */
-  constructor(store, emit, ackMs = ACK_MS) {
-    this.#store = store;
-    this.#emit = emit;
-    this.#ackMs = ackMs;
+  constructor(parts, timing = TIMING) {
+    this.#parts = parts;
+    this.#rows = parts.store.outbox;
+    this.#ackMs = timing.ackMs;
+    this.#departures = new Departures(
+      {
+        next: (send) => this.#rows.next(send),
+        carry: async ({ jid, messageId, body }) => this.#requireOpen().relay(jid, messageId, body),
+        handed: (send) => this.#revocable.delete(send),
+        refused: ({ messageId }, { message }) => this.#settle(messageId, message),
+        stuck: (send, error) => this.#stuck(send, error),
+        finished: (send) => this.#wake(send, null),
+      },
+      timing,
+    );
+    this.#rows.endWithLogins();
   }
 
   /** @param {Carrier} carrier */
@@ -44,25 +63,28 @@ export class Outbox {
   }
 
   /**
+   * Waits at most `ackMs` for WhatsApp's acknowledgements.
    * @param {{ to: import("./identity.mjs").Identity, text: string, key: string | null }} message
    * @returns {Promise<Receipt>}
-   * @throws {RequestError} `not_paired`, `not_connected`, `whatsapp_rejected`, `timeout`, `bad_request`
+   * @throws {RequestError} `paused`, `not_paired`, `not_connected`, `whatsapp_rejected`, `timeout`, `bad_request`
    */
   async send({ to, text, key }) {
-    if (key === null) return this.#sendNew(toJid(to), text, null);
-    const running = this.#running.get(key);
-    if (running) {
-      this.#requireSameChat(key, toJid(to));
-      const { messageId, status } = await running;
-      return { messageId, status: status === "sent" ? "already_sent" : status };
+    this.#requireRunning();
+    const jid = toJid(to);
+    const earlier = key === null ? null : this.#rows.byKey(key);
+    if (!earlier) return this.#answer(this.#accept(jid, text, key), "sent", false);
+    this.#requireSameChat(earlier.jid, jid);
+    // The first text counts: whoever got it already, or a part of it, sees it once.
+    const firstText = earlier.text !== null && earlier.text !== text;
+    const states = new Set(this.#rows.parts(earlier.id).map(({ state }) => state));
+    if (states.has("unsent")) {
+      this.#requireOpen();
+      this.#rows.askAgain(earlier.id);
+      if (!states.has("sent")) this.#revocable.add(earlier.id);
+      return this.#answer(this.#depart(earlier), "sent", firstText);
     }
-    const sending = this.#sendOnce(toJid(to), text, key);
-    this.#running.set(key, sending);
-    try {
-      return await sending;
-    } finally {
-      this.#running.delete(key);
-    }
+    if (states.has("pending") && this.#isOpen()) this.#depart(earlier);
+    return this.#answer(earlier.id, "already_sent", firstText);
   }
 
   /**
@@ -71,29 +93,42 @@ export class Outbox {
    * @param {string | null} error
    */
   acknowledged(messageId, error) {
-    const row = this.#store.outbox.byId(messageId);
-    if (!row || row.state === "sent") return;
-    this.#store.outbox.settle(messageId, error === null ? "sent" : "failed", error === null ? null : rejected(error).message);
-    this.#emit("message_out", { chat: shortReference(row.jid), status: error === null ? "sent" : "failed" });
-    this.#awaited.get(messageId)?.(error);
+    const part = this.#settle(messageId, error === null ? null : refusal(error));
+    // It may have stepped aside, and the rest of its send with it.
+    if (part && this.#isOpen()) void this.#departures.enqueue(this.#chatOf(part.jid), part.send);
   }
 
-  /** Sends again, under their own ids, what an earlier connection left unacknowledged. */
+  /**
+   * A receipt of the other side: it proves, too, that WhatsApp has the message.
+   * @param {string} messageId
+   * @param {"delivered" | "read"} what
+   * @param {number} at Unix milliseconds
+   */
+  receipt(messageId, what, at) {
+    this.acknowledged(messageId, null);
+    this.#rows.receipt(messageId, what, at);
+  }
+
+  /**
+   * A connection stands, or a pause is over: what WhatsApp has not acknowledged leaves again under
+   * its own ids, also when its caller still waits.
+   * @returns {Promise<void>} when every chat is through, or as far as it comes
+   */
   async resume() {
-    for (const messageId of this.#store.outbox.pending()) {
-      const row = this.#store.outbox.byId(messageId);
-      if (row?.state !== "pending") continue;
-      try {
-        // Also one whose caller still waits: what was handed to the last connection may be lost.
-        await this.#carrier?.relay(row.jid, messageId, row.body);
-      } catch (error) {
-        // One that cannot be handed over must not hold up the rest; it waits for the next time.
-        if (!(error instanceof RequestError)) continue;
-        // Without a connection the rest waits too.
-        if (error.code !== "whatsapp_rejected") return;
-        this.#store.outbox.settle(messageId, "failed", error.message);
-      }
-    }
+    if (!this.#carrier || this.#parts.pause?.active) return;
+    await this.#departures.restart(this.#rows.pending().map(({ id, jid }) => ({ chat: this.#chatOf(jid), send: id })));
+  }
+
+  /** The current login was set aside: what waited for it will not leave under another one. */
+  loginEnded() {
+    this.#rows.endWithLogins();
+    this.close();
+  }
+
+  /** Nothing leaves any more; callers are told how far it has come. */
+  close() {
+    void this.#departures.restart([]);
+    for (const send of [...this.#callers.keys()]) this.#wake(send, null);
   }
 
   /**
@@ -101,118 +136,170 @@ export class Outbox {
    * @returns {Uint8Array | null} for WhatsApp's retry requests
    */
   bytesOf(messageId) {
-    return this.#store.outbox.byId(messageId)?.body ?? null;
-  }
-
-  /**
-   * @param {string} jid
-   * @param {string} text
-   * @param {string} key
-   * @returns {Promise<Receipt>}
-   */
-  async #sendOnce(jid, text, key) {
-    const earlier = this.#store.outbox.byKey(key);
-    if (!earlier) return this.#sendNew(jid, text, key);
-    this.#requireSameChat(key, jid);
-    const messageId = earlier.message_id;
-    if (earlier.state === "sent") return { messageId, status: "already_sent" };
-    if (earlier.state === "failed") throw new RequestError("whatsapp_rejected", earlier.error ?? "WhatsApp refused the message");
-    // The first text counts: its bytes under its id, so that whoever got it already sees it once.
-    this.#require();
-    this.#store.outbox.settle(messageId, "pending");
-    return this.#hand(earlier.jid, messageId, earlier.body, true);
-  }
-
-  /**
-   * A key that comes with another chat is a caller's slip: neither may its message be taken for
-   * sent, nor may the first one go out in its place.
-   * @param {string} key
-   * @param {string} jid
-   */
-  #requireSameChat(key, jid) {
-    const earlier = this.#store.outbox.byKey(key);
-    if (!earlier || this.#numberOf(earlier.jid) === this.#numberOf(jid)) return;
-    throw new RequestError("bad_request", "The idempotency key belongs to a message to another chat, so nothing was sent. Give every message a key of its own");
-  }
-
-  /** @param {string} jid by its number, where that is known */
-  #numberOf(jid) {
-    const identity = fromJid(jid);
-    const phone = identity?.kind === "lid" ? this.#store.chats.phoneOf(identity.user) : null;
-    return phone === null ? jid : toJid({ kind: "phone", user: phone });
+    return this.#rows.byId(messageId)?.body ?? null;
   }
 
   /**
    * @param {string} jid
    * @param {string} text
    * @param {string | null} key
+   * @returns {number} the send, on disk with all its parts, and on its way
    */
-  async #sendNew(jid, text, key) {
-    const { messageId, body } = this.#require().compose(text);
-    this.#store.outbox.add({ messageId, key, jid, body });
-    return this.#hand(jid, messageId, body, key !== null);
+  #accept(jid, text, key) {
+    const carrier = this.#requireOpen();
+    const parts = splitText(text).map((part) => carrier.compose(part));
+    const id = this.#rows.add({ key, jid, text, parts });
+    this.#revocable.add(id);
+    return this.#depart({ id, jid });
+  }
+
+  /** @param {{ id: number, jid: string }} send */
+  #depart({ id, jid }) {
+    // After this turn: its caller must be listening when the first thing happens.
+    queueMicrotask(() => void this.#departures.enqueue(this.#chatOf(jid), id));
+    return id;
   }
 
   /**
-   * @param {string} jid
-   * @param {string} messageId
-   * @param {Uint8Array} body
-   * @param {boolean} keyed somebody can ask for this very message again
+   * @param {number} send
+   * @param {"sent" | "already_sent"} done what to call it when WhatsApp has all of it
+   * @param {boolean} firstText
    * @returns {Promise<Receipt>}
    */
-  async #hand(jid, messageId, body, keyed) {
-    const carrier = this.#require();
-    /** @type {(outcome: { ack: string | null } | "late") => void} */
-    let settle = () => undefined;
-    // Listening starts first: the acknowledgement can be faster than the promise of the send.
-    const outcome = /** @type {Promise<{ ack: string | null } | "late">} */ (new Promise((resolve) => (settle = resolve)));
-    this.#awaited.set(messageId, (error) => settle({ ack: error }));
-    const timer = setTimeout(() => settle("late"), this.#ackMs);
-    const relayed = carrier.relay(jid, messageId, body).then(() => outcome);
-    // One that fails after the answer was given stays pending, for the next connection.
-    relayed.catch(() => undefined);
+  async #answer(send, done, firstText) {
+    if (this.#rows.next(send) && this.#isOpen()) await this.#outcome(send);
+    const parts = this.#rows.parts(send);
+    const failed = parts.find(({ state }) => state === "failed");
+    if (failed) throw failure(failed, parts.length);
+    const messageIds = parts.map(({ message_id }) => message_id);
+    return { messageIds, status: parts.every(({ state }) => state === "sent") ? done : "pending", firstText };
+  }
+
+  /**
+   * @param {number} send
+   * @returns {Promise<void>} when it is through, stuck, or its time is over
+   * @throws what took it back
+   */
+  async #outcome(send) {
+    const callers = this.#callers.get(send) ?? new Set();
+    this.#callers.set(send, callers);
+    /** @type {NodeJS.Timeout | undefined} */
+    let timer;
+    const error = await new Promise((resolve) => {
+      callers.add(resolve);
+      timer = setTimeout(() => {
+        // Its caller is about to hear that it is accepted.
+        this.#revocable.delete(send);
+        callers.delete(resolve);
+        resolve(null);
+      }, this.#ackMs);
+    });
+    clearTimeout(timer);
+    if (error !== null) throw error;
+  }
+
+  /**
+   * @param {number} send
+   * @param {unknown} error null: no more than its parts say
+   */
+  #wake(send, error) {
+    this.#revocable.delete(send);
+    const callers = this.#callers.get(send);
+    this.#callers.delete(send);
+    for (const resolve of callers ?? []) resolve(error);
+  }
+
+  /**
+   * @param {number} send
+   * @param {unknown} error
+   */
+  #stuck(send, error) {
+    // Accepted, and perhaps with the contact already: it stays, and leaves later.
+    if (error === null || !this.#revocable.has(send)) return this.#wake(send, null);
     try {
-      const result = await Promise.race([outcome, relayed]);
-      if (result === "late") return { messageId, status: "pending" };
-      if (result.ack === null) return { messageId, status: "sent" };
-      throw rejected(result.ack);
-    } catch (error) {
-      throw this.#notTaken(messageId, keyed, error);
-    } finally {
-      clearTimeout(timer);
-      this.#awaited.delete(messageId);
+      // The caller is told that it failed, so it must not go out by itself later.
+      this.#rows.takeBack(send);
+      this.#wake(send, error instanceof RequestError ? error : notTaken());
+    } catch (failed) {
+      this.#wake(send, failed);
     }
   }
 
   /**
+   * The first word on a part counts.
    * @param {string} messageId
-   * @param {boolean} keyed
-   * @param {unknown} error
+   * @param {string | null} error
+   * @returns {import("./store/outbox.mjs").Part & { jid: string } | null} the part; null when it was settled before, or is none of ours
    */
-  #notTaken(messageId, keyed, error) {
-    if (error instanceof RequestError && error.code === "whatsapp_rejected") {
-      this.#store.outbox.settle(messageId, "failed", error.message);
-      return error;
-    }
-    // The caller is told that it failed, so it must not go out by itself later.
-    if (keyed) this.#store.outbox.settle(messageId, "unsent");
-    else this.#store.outbox.forget(messageId);
-    if (error instanceof RequestError) return error;
-    return new RequestError("timeout", "WhatsApp did not take the message: the connection did not hold, or a question before it was not answered. Try again");
+  #settle(messageId, error) {
+    const part = this.#rows.byId(messageId);
+    if (!part || part.state === "sent" || part.state === "failed") return null;
+    if (error === null) this.#rows.sent(messageId);
+    else this.#rows.refused(messageId, error);
+    this.#parts.emit("message_out", { chat: shortReference(part.jid), status: error === null ? "sent" : "failed" });
+    this.#departures.settled(messageId);
+    return part;
   }
 
-  #require() {
+  /**
+   * A key that comes with another chat is a caller's slip: neither may its message be taken for
+   * sent, nor may the first one go out in its place.
+   * @param {string} first
+   * @param {string} now
+   */
+  #requireSameChat(first, now) {
+    if (this.#chatOf(first) === this.#chatOf(now)) return;
+    throw new RequestError("bad_request", "The idempotency key belongs to a message to another chat, so nothing was sent. Give every message a key of its own");
+  }
+
+  /** @param {string} jid by its number, where that is known */
+  #chatOf(jid) {
+    const identity = fromJid(jid);
+    const phone = identity?.kind === "lid" ? this.#parts.store.chats.phoneOf(identity.user) : null;
+    return phone === null ? jid : toJid({ kind: "phone", user: phone });
+  }
+
+  #isOpen() {
+    try {
+      return Boolean(this.#requireOpen());
+    } catch (error) {
+      if (error instanceof RequestError) return false;
+      throw error;
+    }
+  }
+
+  #requireOpen() {
+    this.#requireRunning();
     if (!this.#carrier) throw new RequestError("not_connected", "The bridge is still starting. Try again in a moment");
     this.#carrier.requireConnected();
     return this.#carrier;
   }
+
+  #requireRunning() {
+    if (!this.#parts.pause?.active) return;
+    throw new RequestError("paused", "Sending is paused, so nothing was sent. Run `loong whatsapp-personal resume` to go on");
+  }
+}
+
+function notTaken() {
+  return new RequestError("timeout", "WhatsApp did not take the message: the connection did not hold, or a question before it was not answered. Try again");
 }
 
 /** @param {string} error WhatsApp's number for the refusal */
-function rejected(error) {
+function refusal(error) {
   const why =
     error === "463"
       ? "it does not let this account write to people who have not written to it first"
       : `its reason has the number ${error}`;
-  return new RequestError("whatsapp_rejected", `WhatsApp refused the message: ${why}`);
+  return `WhatsApp refused the message: ${why}`;
+}
+
+/**
+ * @param {import("./store/outbox.mjs").Part} part the first that failed
+ * @param {number} count
+ */
+function failure({ error, place }, count) {
+  const before = place === 0 ? "" : ", what stands before it was sent";
+  const where = count === 1 ? "" : `. This is part ${place + 1} of ${count}: what follows is not sent${before}`;
+  return new RequestError("whatsapp_rejected", `${error ?? "WhatsApp refused the message"}${where}`);
 }

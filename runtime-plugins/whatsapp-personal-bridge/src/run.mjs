@@ -99,10 +99,11 @@ async function live(options, version, { emit, warnings }, die) {
     if (imported.skipped > 0) emit("warning", { code: "keys_skipped", message: `${imported.skipped} key files of the older login could not be read and were left out.` });
   }
 
+  store.outbox.forgetOld(Date.now(), settings.keepOutboundTextMs);
   const { Session } = await import("./session.mjs");
   const people = new People(store);
   const inbox = new Inbox({ store, people, emit }, settings);
-  const outbox = new Outbox(store, emit, timing.ackMs);
+  const outbox = new Outbox({ store, emit }, timing);
   const { webUrl, pairing } = options;
   session = new Session({ store, people, inbox, outbox, emit, die, webUrl, version, settings, pairing }, timing);
   outbox.use(session);
@@ -116,6 +117,7 @@ async function live(options, version, { emit, warnings }, die) {
       // Requests first: a send that is under way still has its connection.
       await server.close(GRACE_MS);
       await session?.stop();
+      outbox.close();
       store.close();
       finish(emit);
     })().catch(die);

@@ -12,6 +12,7 @@ import { codeOf, Connection } from "./connection.mjs";
 import { RequestError } from "./errors.mjs";
 import { fromJid } from "./identity.mjs";
 import { Pairing } from "./pairing.mjs";
+import { hearReceipts } from "./receipts.mjs";
 import { Receiver } from "./receiver.mjs";
 import { decide, FRESH } from "./reconnect.mjs";
 import { TIMING } from "./timing.mjs";
@@ -212,6 +213,7 @@ export class Session {
       if (update.connection === "close") this.#ended(connection, codeOf(update.lastDisconnect?.error), null);
     });
     this.#receiver.listen(socket);
+    hearReceipts(socket.ev, (messageId, what, at) => outbox.receipt(messageId, what, at), (jid) => people.isSelf(jid));
   }
 
   /**
@@ -299,6 +301,7 @@ export class Session {
   /** @param {string} because */
   #setLoginAside(because) {
     this.#parts.store.logins.setAside(because);
+    this.#parts.outbox.loginEnded();
     this.#parts.people.setSelf([]);
     this.#paired = false;
     this.#self = null;

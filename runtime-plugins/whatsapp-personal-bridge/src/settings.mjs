@@ -14,6 +14,7 @@ import { FatalError } from "./errors.mjs";
  *   allowedChatIds: string[] | undefined,
  *   groupReply: GroupReply,
  *   backlogMaxAgeMs: number,
+ *   keepOutboundTextMs: number,
  *   bridgeAuth: "token" | "none",
  *   webVersion: [number, number, number] | null,
  *   token: string | null,
@@ -25,6 +26,7 @@ export const DEFAULT_SETTINGS = Object.freeze({
   allowedChatIds: undefined,
   groupReply: "mention",
   backlogMaxAgeMs: 24 * 60 * 60 * 1000,
+  keepOutboundTextMs: 7 * 24 * 60 * 60 * 1000,
   bridgeAuth: "token",
   webVersion: null,
   token: null,
@@ -49,6 +51,9 @@ export function readSettings(command) {
     backlogMaxAgeMs:
       optional(given.backlog_max_age_ms, isWhole, "settings.backlog_max_age_ms", "a whole number of milliseconds, 0 or more") ??
       DEFAULT_SETTINGS.backlogMaxAgeMs,
+    keepOutboundTextMs:
+      optional(given.keep_outbound_text_ms, isWhole, "settings.keep_outbound_text_ms", "a whole number of milliseconds, 0 or more") ??
+      DEFAULT_SETTINGS.keepOutboundTextMs,
     bridgeAuth: oneOf(given.bridge_auth, /** @type {const} */ (["token", "none"]), "settings.bridge_auth", DEFAULT_SETTINGS.bridgeAuth),
     webVersion: optional(given.whatsapp_web_version, isVersion, "settings.whatsapp_web_version", "a list of three whole numbers, such as [2, 3000, 1]"),
     token: readToken(command.token_file),

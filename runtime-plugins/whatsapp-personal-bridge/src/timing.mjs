@@ -36,6 +36,10 @@ const DEFAULTS = {
   /** How long WhatsApp may take to confirm a logout, and to acknowledge a message. */
   logoutMs: 5_000,
   ackMs: 5_000,
+  /** How long a chat's next message waits for the acknowledgement of the last one. */
+  chatHoldMs: 60_000,
+  /** A message that stepped aside, unacknowledged or not handed over: until it is tried again on the same connection. */
+  resendMs: 300_000,
 };
 
 /** @type {Readonly<Timing>} */

@@ -166,7 +166,7 @@ test("every code of the contract is there, with its status", () => {
     bad_request: 400, unsupported_operation: 400, unsupported_message: 400, invalid_target: 400, unauthorized: 401,
     forbidden_origin: 403, chat_not_allowed: 403, not_found: 404, method_not_allowed: 405, too_large: 413,
     unsupported_media_type: 415, rate_limited: 429, internal: 500, store_unavailable: 503, not_paired: 503,
-    not_connected: 503, whatsapp_rejected: 502, timeout: 504,
+    not_connected: 503, paused: 503, whatsapp_rejected: 502, timeout: 504,
   };
   assert.deepEqual(Object.fromEntries(Object.entries(ERROR_CODES).map(([code, { status }]) => [code, status])), written);
 });

@@ -10,10 +10,17 @@ const ANA = { kind: "phone", user: "15551234567" };
 /** @param {string} code */
 const refused = (code) => (/** @type {unknown} */ error) => error instanceof RequestError && error.code === code;
 
+/**
+ * @param {"sent" | "pending" | "already_sent"} status
+ * @param {string} messageId
+ * @param {boolean} [firstText]
+ */
+const receipt = (status, messageId, firstText = false) => ({ messageIds: [messageId], status, firstText });
+
 test("a text that WhatsApp acknowledges is sent", async (t) => {
   const { outbox, events } = parts(t);
   const line = carrier(outbox);
-  assert.deepEqual(await outbox.send({ to: ANA, text: "hello", key: null }), { messageId: "M1", status: "sent" });
+  assert.deepEqual(await outbox.send({ to: ANA, text: "hello", key: null }), receipt("sent", "M1"));
   assert.deepEqual(line.sent, [{ jid: "15551234567@s.whatsapp.net", messageId: "M1", body: "hello" }]);
   assert.deepEqual(events, [{ event: "message_out", chat: "contact …4567", status: "sent" }]);
 });
@@ -22,11 +29,12 @@ test("one key is one message, whatever text comes later, also after a restart", 
   const dir = temporaryDir(t);
   const before = parts(t, { dir });
   carrier(before.outbox);
-  assert.deepEqual(await before.outbox.send({ to: ANA, text: "first", key: "k" }), { messageId: "M1", status: "sent" });
+  assert.deepEqual(await before.outbox.send({ to: ANA, text: "first", key: "k" }), receipt("sent", "M1"));
   const { outbox } = parts(t, { dir });
   const line = carrier(outbox);
   line.connected = false;
-  assert.deepEqual(await outbox.send({ to: ANA, text: "second", key: "k" }), { messageId: "M1", status: "already_sent" });
+  assert.deepEqual(await outbox.send({ to: ANA, text: "second", key: "k" }), receipt("already_sent", "M1", true));
+  assert.deepEqual(await outbox.send({ to: ANA, text: "first", key: "k" }), receipt("already_sent", "M1"));
   assert.deepEqual(line.sent, []);
 });
 
@@ -34,7 +42,7 @@ test("two sends with one key at the same time are one message", async (t) => {
   const { outbox } = parts(t);
   const line = carrier(outbox);
   const both = await Promise.all([outbox.send({ to: ANA, text: "a", key: "k" }), outbox.send({ to: ANA, text: "b", key: "k" })]);
-  assert.deepEqual(both.map(({ messageId, status }) => [messageId, status]), [["M1", "sent"], ["M1", "already_sent"]]);
+  assert.deepEqual(both, [receipt("sent", "M1"), receipt("already_sent", "M1", true)]);
   assert.equal(line.sent.length, 1);
 });
 
@@ -48,40 +56,42 @@ test("a key that comes with another chat is refused, but another id of the same 
   await sending;
   await assert.rejects(outbox.send({ to: ben, text: "for Ben", key: "k" }), refused("bad_request"));
   store.chats.rememberAlias("123456789012345", ANA.user);
-  assert.deepEqual(await outbox.send({ to: { kind: "lid", user: "123456789012345" }, text: "for Ana", key: "k" }), { messageId: "M1", status: "already_sent" });
+  assert.deepEqual(await outbox.send({ to: { kind: "lid", user: "123456789012345" }, text: "for Ana", key: "k" }), receipt("already_sent", "M1"));
   assert.equal(line.sent.length, 1);
 });
 
 test("without an acknowledgement a message is pending, and goes out again under its id", async (t) => {
   const { outbox, store } = parts(t, { ackMs: 20 });
   const line = carrier(outbox, "is silent");
-  assert.deepEqual(await outbox.send({ to: ANA, text: "hello", key: "k" }), { messageId: "M1", status: "pending" });
+  assert.deepEqual(await outbox.send({ to: ANA, text: "hello", key: "k" }), receipt("pending", "M1"));
   line.behaviour = "acknowledges";
   await outbox.resume();
   assert.deepEqual(line.sent.map(({ messageId, body }) => [messageId, body]), [["M1", "hello"], ["M1", "hello"]]);
   assert.deepEqual(store.outbox.pending(), []);
-  assert.deepEqual(await outbox.send({ to: ANA, text: "hello", key: "k" }), { messageId: "M1", status: "already_sent" });
+  assert.deepEqual(await outbox.send({ to: ANA, text: "hello", key: "k" }), receipt("already_sent", "M1"));
 });
 
 test("a message whose connection broke before its acknowledgement goes out again while its caller waits", async (t) => {
   const { outbox } = parts(t, { ackMs: 60_000 });
   const line = carrier(outbox, "is silent");
   const sending = outbox.send({ to: ANA, text: "hello", key: null });
+  await line.until(() => line.sent.length === 1);
   line.behaviour = "acknowledges";
   await outbox.resume();
-  assert.deepEqual(await sending, { messageId: "M1", status: "sent" });
+  assert.deepEqual(await sending, receipt("sent", "M1"));
   assert.deepEqual(line.sent.map(({ messageId }) => messageId), ["M1", "M1"]);
 });
 
 test("a pending message that cannot be handed over does not hold up the others", async (t) => {
   const { outbox, store } = parts(t);
   const line = carrier(outbox, "acknowledges");
-  const pending = (/** @type {string} */ messageId) => store.outbox.add({ messageId, key: null, jid: "15551234567@s.whatsapp.net", body: Buffer.from(messageId) });
-  for (const messageId of ["A", "B"]) pending(messageId);
-  line.broken.add("A");
+  for (const messageId of ["A", "B"]) {
+    store.outbox.add({ key: messageId, jid: "15551234567@s.whatsapp.net", text: messageId, parts: [{ messageId, body: Buffer.from(messageId) }] });
+  }
+  line.treats.set("A", "breaks");
   await outbox.resume();
   assert.deepEqual(line.sent.map(({ messageId }) => messageId), ["B"]);
-  assert.deepEqual(store.outbox.pending(), ["A"]);
+  assert.deepEqual(store.outbox.pending().map(({ id }) => id), [store.outbox.byKey("A")?.id]);
 });
 
 test("an acknowledgement that comes late still counts", async (t) => {
@@ -111,7 +121,7 @@ test("what could not be handed over does not go out later by itself", async (t) 
   await outbox.resume();
   assert.deepEqual(line.sent, []);
   assert.deepEqual(store.outbox.pending(), []);
-  assert.deepEqual(await outbox.send({ to: ANA, text: "other", key: "k" }), { messageId: "M2", status: "sent" });
+  assert.deepEqual(await outbox.send({ to: ANA, text: "other", key: "k" }), receipt("sent", "M2", true));
   assert.deepEqual(line.sent.map(({ body }) => body), ["kept"], "the first text counts");
 });
 

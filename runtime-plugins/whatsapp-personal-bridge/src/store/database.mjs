@@ -59,8 +59,7 @@ export class Database {
         "start the newer bridge; or name another auth dir",
       );
     }
-    const used = "SELECT 1 AS found FROM signal_keys UNION ALL SELECT 1 FROM inbox UNION ALL SELECT 1 FROM outbox LIMIT 1";
-    if (this.one(used) && !this.one("SELECT 1 AS found FROM logins LIMIT 1")) throw this.damaged("it holds keys or messages, but no login");
+    if (this.#isUsed() && !this.one("SELECT 1 AS found FROM logins LIMIT 1")) throw this.damaged("it holds keys or messages, but no login");
     // Only now: it writes, and a file that is refused stays as it is.
     this.#db.exec("PRAGMA journal_mode = WAL");
     this.#statements.clear();
@@ -68,6 +67,12 @@ export class Database {
       for (const step of STEPS.slice(version)) this.#db.exec(step);
       this.#db.exec(`PRAGMA user_version = ${STEPS.length}`);
     });
+  }
+
+  /** Whether there is anything that only a login can have left, in a store of any version. */
+  #isUsed() {
+    const tables = this.all("SELECT name FROM sqlite_schema WHERE type = 'table' AND name IN ('signal_keys', 'inbox', 'outbox', 'sends')");
+    return tables.some(({ name }) => this.one(`SELECT 1 AS found FROM ${name} LIMIT 1`));
   }
 
   /** @param {string} why */

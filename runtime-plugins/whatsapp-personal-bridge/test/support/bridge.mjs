@@ -1,6 +1,8 @@
 // @ts-check
 /** Parts of a bridge for tests that need no WhatsApp: a real store, a session that is told its state. */
 
+import assert from "node:assert/strict";
+import { EventEmitter, once } from "node:events";
 import { Inbox } from "../../src/inbox.mjs";
 import { Outbox } from "../../src/outbox.mjs";
 import { RequestError } from "../../src/errors.mjs";
@@ -11,12 +13,11 @@ import { temporaryDir } from "./fixtures.mjs";
 
 /**
  * @param {import("node:test").TestContext} t
- * @param {{ allowed?: string[], dir?: string, ackMs?: number, groupReply?: import("../../src/settings.mjs").GroupReply }} [options]
+ * @param {{ allowed?: string[], dir?: string, ackMs?: number, chatHoldMs?: number, resendMs?: number, pause?: { active: boolean }, groupReply?: import("../../src/settings.mjs").GroupReply }} [options]
  */
-export function parts(t, { allowed = ["*"], dir = temporaryDir(t), ackMs = 200, groupReply = "mention" } = {}) {
+export function parts(t, { allowed = ["*"], dir = temporaryDir(t), ackMs = 200, chatHoldMs = 60_000, resendMs = 60_000, pause, groupReply = "mention" } = {}) {
   const store = openStore(dir);
   if (!store.logins.current()) store.logins.add("{}");
-  t.after(() => store.close());
   /** @type {{ event: string, [field: string]: unknown }[]} */
   const events = [];
   /** @type {import("../../src/events.mjs").Emit} */
@@ -26,32 +27,49 @@ export function parts(t, { allowed = ["*"], dir = temporaryDir(t), ackMs = 200, 
   const people = new People(store);
   const settings = { ...DEFAULT_SETTINGS, groupReply, allowedChatIds: allowed.length > 0 ? allowed : undefined };
   const inbox = new Inbox({ store, people, emit }, settings);
-  const outbox = new Outbox(store, emit, ackMs);
+  const outbox = new Outbox({ store, emit, ...(pause && { pause }) }, { ackMs, chatHoldMs, resendMs });
+  t.after(() => {
+    outbox.close();
+    store.close();
+  });
   return { store, people, inbox, outbox, emit, events, dir, settings };
 }
+
+/** @typedef {"acknowledges" | "refuses" | "is silent" | "breaks"} Behaviour */
+
+const DEADLINE_MS = 5_000;
 
 /**
  * Stands for the connection: takes messages, and acknowledges them as the test says.
  * @param {Outbox} outbox
- * @param {"acknowledges" | "refuses" | "is silent" | "breaks"} [behaviour]
+ * @param {Behaviour} [behaviour]
+ * @param {string} [name] with which its message ids begin
  */
-export function carrier(outbox, behaviour = "acknowledges") {
+export function carrier(outbox, behaviour = "acknowledges", name = "M") {
   /** @type {{ jid: string, messageId: string, body: string }[]} */
   const sent = [];
+  const news = new EventEmitter();
   let number = 0;
-  /** @type {Set<string>} messages with which the line breaks */
-  const broken = new Set();
-  const state = { connected: true, behaviour, sent, broken };
+  /** @type {Map<string, Behaviour>} how it treats single messages */
+  const treats = new Map();
+  /** @param {() => boolean} so */
+  async function until(so) {
+    const signal = AbortSignal.timeout(DEADLINE_MS);
+    while (!so()) await once(news, "sent", { signal }).catch(() => assert.fail(`it did not come to that: ${so}; sent: ${JSON.stringify(sent, null, 1)}`));
+  }
+  const state = { connected: true, behaviour, treats, sent, until };
   outbox.use({
     requireConnected: () => {
       if (!state.connected) throw new RequestError("not_connected", "The bridge is not connected to WhatsApp");
     },
-    compose: (text) => ({ messageId: `M${(number += 1)}`, body: Buffer.from(text) }),
+    compose: (text) => ({ messageId: `${name}${(number += 1)}`, body: Buffer.from(text) }),
     relay: async (jid, messageId, body) => {
-      if (state.behaviour === "breaks" || broken.has(messageId)) throw new Error("the line is dead");
+      const behaves = treats.get(messageId) ?? state.behaviour;
+      if (behaves === "breaks") throw new Error("the line is dead");
       sent.push({ jid, messageId, body: Buffer.from(body).toString() });
-      if (state.behaviour === "acknowledges") outbox.acknowledged(messageId, null);
-      if (state.behaviour === "refuses") outbox.acknowledged(messageId, "463");
+      if (behaves === "acknowledges") outbox.acknowledged(messageId, null);
+      if (behaves === "refuses") outbox.acknowledged(messageId, "463");
+      news.emit("sent");
     },
   });
   return state;
