@@ -149,7 +149,7 @@ export class Departures {
    */
   #stepAside(chat, send, error) {
     // Without a connection, or in a pause, the end of that brings it back.
-    if (!(error instanceof RequestError)) this.#aside.set(send, setTimeout(() => void this.enqueue(chat, send), this.#patience.resendMs).unref());
+    if (!(error instanceof RequestError)) this.#aside.set(send, setTimeout(() => void this.enqueue(chat, send), this.#patience.resendMs));
     this.#depot.stuck(send, error);
   }
 }

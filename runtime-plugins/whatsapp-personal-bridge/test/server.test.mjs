@@ -142,6 +142,27 @@ test("a long poll is answered when a message comes, and empty when the bridge st
   assert.deepEqual((await third).body.payload, { messages: [] });
 });
 
+test("a long text is answered with all its ids, a later text with the first one's, and the status counts", async (t) => {
+  const { outbox, server } = await serving(t);
+  /** @param {string} text */
+  const say = async (text) => {
+    const { body } = await ask(server.port, { body: stock("send_message", (payload) => ((payload.message = { Text: text }), (payload.target.options = { idempotency_key: "k" }))) });
+    return body.payload;
+  };
+  assert.deepEqual(await say("x".repeat(9_000)), { ok: true, message_id: "M1", message_ids: ["M1", "M2", "M3"], status: "sent" });
+  assert.deepEqual(await say("other"), { ok: true, message_id: "M1", message_ids: ["M1", "M2", "M3"], status: "already_sent", first_text: true });
+  outbox.receipt("M1", "read", 1_000);
+  const { body } = await ask(server.port, { body: stock("complete_batch").replace('"operation":"complete_batch"', '"operation":"bridge_status"') });
+  assert.deepEqual(body.payload.outbox, { pending: 0, sent: 3, delivered: 1, read: 1, failed: 0 });
+});
+
+test("while sending is paused a send is refused, to be tried again", async (t) => {
+  const { server, line } = await serving(t, { pause: { active: true } });
+  const { status, body } = await ask(server.port, { body: stock("send_message") });
+  assert.deepEqual([status, body.payload.code, body.payload.retryable], [503, "paused", true]);
+  assert.deepEqual(line.sent, []);
+});
+
 test("a target outside a list that is not empty is not written to", async (t) => {
   const { line, server } = await serving(t);
   const list = (/** @type {string[]} */ entries) => stock("send_message", (payload) => (payload.runtime_context.account.config.allowed_chat_ids = entries));
