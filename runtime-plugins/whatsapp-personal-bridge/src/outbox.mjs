@@ -125,7 +125,7 @@ export class Outbox {
     this.close();
   }
 
-  /** Nothing leaves any more; callers are told how far it has come. */
+  /** Gives the lines up. What is in the store stays there; callers are told how far it has come. */
   close() {
     void this.#departures.restart([]);
     for (const send of [...this.#callers.keys()]) this.#wake(send, null);
