@@ -14,6 +14,7 @@ import { FatalError } from "./errors.mjs";
  *   allowedChatIds: string[] | undefined,
  *   groupReply: GroupReply,
  *   backlogMaxAgeMs: number,
+ *   keepInboundTextMs: number,
  *   bridgeAuth: "token" | "none",
  *   webVersion: [number, number, number] | null,
  *   token: string | null,
@@ -25,11 +26,14 @@ export const DEFAULT_SETTINGS = Object.freeze({
   allowedChatIds: undefined,
   groupReply: "mention",
   backlogMaxAgeMs: 24 * 60 * 60 * 1000,
+  keepInboundTextMs: 0,
   bridgeAuth: "token",
   webVersion: null,
   token: null,
 });
 
+/** Rows of settled messages are kept no longer, and their texts with them. */
+const LONGEST_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
 /** 256 bits as `loong … bridge run` writes them. */
 const TOKEN = /^[0-9a-f]{64}$/i;
 const OTHERS = 0o077;
@@ -49,6 +53,9 @@ export function readSettings(command) {
     backlogMaxAgeMs:
       optional(given.backlog_max_age_ms, isWhole, "settings.backlog_max_age_ms", "a whole number of milliseconds, 0 or more") ??
       DEFAULT_SETTINGS.backlogMaxAgeMs,
+    keepInboundTextMs:
+      optional(given.keep_inbound_text_ms, isKept, "settings.keep_inbound_text_ms", "a whole number of milliseconds, from 0 to 30 days (2592000000)") ??
+      DEFAULT_SETTINGS.keepInboundTextMs,
     bridgeAuth: oneOf(given.bridge_auth, /** @type {const} */ (["token", "none"]), "settings.bridge_auth", DEFAULT_SETTINGS.bridgeAuth),
     webVersion: optional(given.whatsapp_web_version, isVersion, "settings.whatsapp_web_version", "a list of three whole numbers, such as [2, 3000, 1]"),
     token: readToken(command.token_file),
@@ -115,6 +122,14 @@ function isTexts(value) {
  */
 function isWhole(value) {
   return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is number}
+ */
+function isKept(value) {
+  return isWhole(value) && value <= LONGEST_KEPT_MS;
 }
 
 /**
