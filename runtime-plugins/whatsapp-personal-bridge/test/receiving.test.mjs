@@ -2,47 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TIMING } from "../src/timing.mjs";
-import { ids, inbound, parts, receive } from "./support/bridge.mjs";
+import { ids, inbound } from "./support/bridge.mjs";
+import { ANA, BEN, host, other, stand, story } from "./support/story.mjs";
 
-const ANA = "15551234567";
-const BEN = "15557654321";
 const { leaseMs, retry1Ms, retry2Ms, retry3Ms, retry4Ms, retry5Ms, postponedMs } = TIMING;
 const WAITS = [retry1Ms, retry2Ms, retry3Ms, retry4Ms, retry5Ms];
-
-/** @param {string} [instance] */
-const host = (instance = "1") => ({ consumer: { id: "host", instance } });
-const other = { consumer: { id: "other", instance: "1" } };
-
-/**
- * An inbox with a clock that the test moves, and messages by the chats that they come from.
- * @param {import("node:test").TestContext} t
- * @param {import("./support/bridge.mjs").Options} [options]
- */
-function story(t, options) {
-  const clock = { at: 1_800_000_000_000 };
-  const made = parts(t, { now: () => clock.at, ...options });
-  const { inbox, store, events } = made;
-  return {
-    ...made,
-    clock,
-    pass: (/** @type {number} */ ms) => (clock.at += ms),
-    says: (/** @type {string} */ phone, /** @type {string[]} */ ...messages) => {
-      for (const id of messages) inbox.accept(inbound(id, `text of ${id}`, phone));
-    },
-    gets: (/** @type {Partial<import("../src/inbox.mjs").Wanted>} */ wanted = {}) => receive(inbox, wanted),
-    /** Every row, by its message. */
-    rows: () => Object.fromEntries(store.inbox.list({ states: ["waiting", "leased", "dead", "done"], limit: 1_000 }).map((row) => [row.message_id, row])),
-    cursor: (/** @type {string} */ id) => {
-      const found = store.inbox.list({ states: ["waiting", "leased", "dead", "done"], limit: 1_000 }).find((row) => row.message_id === id);
-      assert.ok(found, `${id} is not in the store`);
-      return found.cursor;
-    },
-    died: () => events.filter(({ event }) => event === "message_dead"),
-  };
-}
-
-/** @param {Record<string, import("../src/store/inbox.mjs").Listed>} rows */
-const stand = (rows) => Object.fromEntries(Object.entries(rows).map(([id, { state, attempts }]) => [id, `${state} ${attempts}`]));
 
 test("a plain caller's next question gives back what it left, and only the first counts an attempt", async (t) => {
   const { says, gets, rows, inbox, cursor, pass } = story(t);
@@ -291,82 +255,6 @@ test("a message that stock Loong cannot answer is parked, and everybody else is 
   assert.deepEqual(died().map(({ attempts, reason }) => [attempts, reason]), [[6, "not_acknowledged"]]);
 });
 
-test("a dead letter that is tried again goes to its old place with all its attempts", async (t) => {
-  const { says, gets, rows, inbox, cursor, store } = story(t);
-  says(ANA, "A1", "A2");
-  store.inbox.bury(rows().A1?.seq ?? 0, { at: 1, attempts: 6, reason: "no_answer" });
-  assert.equal(inbox.retry(cursor("A2")), false);
-  assert.equal(inbox.retry("unknown"), false);
-  const waiting = gets({ ...host(), waitMs: 60_000 });
-  assert.deepEqual(ids(await waiting), ["A2"]);
-  inbox.release(cursor("A2"), { counts: false, reason: null });
-  assert.equal(inbox.retry(cursor("A1")), true);
-  assert.equal(inbox.retry(cursor("A1")), false);
-  const { A1 } = rows();
-  assert.deepEqual([A1?.state, A1?.attempts, A1?.reason, A1?.ended_at], ["waiting", 0, null, null]);
-  assert.deepEqual(ids(await gets(host())), ["A1"]);
-});
-
-test("whoever waits is woken by a dead letter that is tried again", async (t) => {
-  const { says, gets, rows, inbox, cursor, store } = story(t);
-  says(ANA, "A1");
-  store.inbox.bury(rows().A1?.seq ?? 0, { at: 1, attempts: 6, reason: "no_answer" });
-  const waiting = gets({ waitMs: 60_000 });
-  inbox.retry(cursor("A1"));
-  assert.deepEqual(ids(await waiting), ["A1"]);
-});
-
-test("what waits or is dead can be dropped: its text goes, and WhatsApp's duplicate is still known", async (t) => {
-  const { says, gets, rows, inbox, cursor, store } = story(t, { keepInboundTextMs: 60_000 });
-  says(ANA, "A1", "A2", "A3");
-  store.inbox.bury(rows().A1?.seq ?? 0, { at: 1, attempts: 6, reason: "no_answer" });
-  assert.deepEqual(ids(await gets({ ...host(), max: 1 })), ["A2"]);
-  assert.equal(inbox.drop(cursor("A1")), true);
-  assert.equal(inbox.drop(cursor("A2")), false, "somebody works on it");
-  assert.equal(inbox.drop(cursor("A3")), true);
-  assert.equal(inbox.drop(cursor("A3")), false);
-  assert.equal(inbox.drop("unknown"), false);
-  for (const row of [rows().A1, rows().A3]) assert.deepEqual([row?.state, row?.reason, row?.body], ["done", "dropped", null]);
-  says(ANA, "A1");
-  assert.equal(rows().A1?.state, "done");
-});
-
-test("a dropped message lets those behind it go", async (t) => {
-  const { says, gets, inbox, cursor } = story(t);
-  says(ANA, "A1", "A2");
-  await gets(host());
-  inbox.release(cursor("A1"), { counts: false, reason: null, delayMs: 3_600_000 });
-  const waiting = gets({ ...host(), waitMs: 60_000 });
-  inbox.drop(cursor("A1"));
-  assert.deepEqual(ids(await waiting), ["A2"]);
-});
-
-test("an acknowledged dead letter is done", async (t) => {
-  const { says, rows, inbox, cursor, store } = story(t);
-  says(ANA, "A1");
-  store.inbox.bury(rows().A1?.seq ?? 0, { at: 1, attempts: 6, reason: "no_answer" });
-  inbox.acknowledge(cursor("A1"));
-  assert.deepEqual([rows().A1?.state, rows().A1?.body], ["done", null]);
-});
-
-for (const [name, body] of [["no JSON", "{half"], ["JSON of another kind", "[]"], ["a message without its text", '{"kind":"text","group":false}']]) {
-  test(`a row that holds ${name} becomes a dead letter, and those behind it are handed out in the same answer`, async (t) => {
-    const { says, gets, rows, store, died } = story(t);
-    store.inbox.add({ cursor: "c1", conversation: `${ANA}@s.whatsapp.net`, sender: `${ANA}@s.whatsapp.net`, senders: [], messageId: "A0", body: String(body), storedAt: 1 });
-    says(ANA, "A1");
-    assert.deepEqual(ids(await gets({ max: 1 })), ["A1"]);
-    assert.deepEqual([rows().A0?.state, rows().A0?.reason, rows().A0?.body], ["dead", "unreadable", body]);
-    assert.deepEqual(died(), [{ event: "message_dead", chat: "contact …4567", attempts: 0, reason: "unreadable" }]);
-  });
-}
-
-test("a row whose chat has no address becomes a dead letter too", async (t) => {
-  const { gets, rows, store } = story(t);
-  store.inbox.add({ cursor: "c1", conversation: "nobody", sender: "nobody", senders: [], messageId: "A0", body: '{"kind":"text","text":"x","group":false}', storedAt: 1 });
-  assert.deepEqual(await gets(), []);
-  assert.equal(rows().A0?.reason, "unreadable");
-});
-
 test("a clock that is set back holds up neither a wait nor a lease, and counts against nobody", async (t) => {
   const { says, gets, rows, inbox, cursor, clock } = story(t);
   says(ANA, "A1");
@@ -406,36 +294,6 @@ test("while the bridge is paused nothing is handed out, leases are renewed, and 
   pause.active = false;
   inbox.pauseChanged();
   assert.deepEqual(ids(await waiting), ["B1"]);
-});
-
-test("an acknowledged text is kept as long as the operator wants, ids and times for 30 days", async (t) => {
-  const { says, gets, rows, inbox, cursor, pass, store, clock } = story(t, { keepInboundTextMs: 60_000 });
-  says(ANA, "A1", "A2");
-  says(BEN, "dead");
-  store.inbox.bury(rows().dead?.seq ?? 0, { at: clock.at, attempts: 6, reason: "no_answer" });
-  await gets(host());
-  inbox.acknowledge(cursor("A1"));
-  pass(59_999);
-  store.inbox.forgetOld(clock.at);
-  assert.match(String(rows().A1?.body), /text of A1/);
-  pass(1);
-  store.inbox.forgetOld(clock.at);
-  assert.equal(rows().A1?.body, null);
-  assert.match(String(rows().A2?.body), /text of A2/, "what is not settled keeps its text");
-  pass(30 * 24 * 60 * 60 * 1000);
-  store.inbox.forgetOld(clock.at);
-  assert.deepEqual(Object.keys(rows()), ["A2", "dead"], "a dead letter stays until somebody decides");
-  assert.match(String(rows().dead?.body), /text of dead/);
-});
-
-test("a text that was kept goes at the next start, when nobody wants it kept any more", async (t) => {
-  const first = story(t, { keepInboundTextMs: 86_400_000 });
-  first.says(ANA, "A1");
-  await first.gets();
-  first.inbox.acknowledge(first.cursor("A1"));
-  const again = story(t, { dir: first.dir, keepInboundTextMs: 86_400_000 });
-  assert.match(String(again.rows().A1?.body), /text of A1/);
-  assert.equal(story(t, { dir: first.dir }).rows().A1?.body, null);
 });
 
 test("leases outlive the bridge: its consumer names them, and another one waits for their end", async (t) => {
@@ -492,15 +350,3 @@ for (const chats of [1, 1_000]) {
     assert.deepEqual({ ...store.inbox.depth(), last_stored_at: 0 }, { waiting: 0, leased: 0, dead: 0, done: 10_000, last_stored_at: 0 });
   });
 }
-
-test("the list for the operator goes page by page, and finds one by its cursor", async (t) => {
-  const { says, store, cursor, rows } = story(t);
-  says(ANA, "A1", "A2", "A3");
-  store.inbox.bury(rows().A2?.seq ?? 0, { at: 1, attempts: 6, reason: "no_answer" });
-  const waiting = (/** @type {number} */ afterSeq) => store.inbox.list({ states: ["waiting"], limit: 1, afterSeq });
-  const [first] = waiting(0);
-  assert.deepEqual([first?.message_id, waiting(first?.seq ?? 0)[0]?.message_id], ["A1", "A3"]);
-  assert.deepEqual(store.inbox.list({ states: ["dead"], limit: 10 }).map((row) => row.message_id), ["A2"]);
-  assert.equal(store.inbox.get(cursor("A3"))?.message_id, "A3");
-  assert.equal(store.inbox.get("unknown"), null);
-});

@@ -65,13 +65,14 @@ export class InboxRows {
   /**
    * What may be handed out now, the oldest first. A message waits for earlier ones of its
    * conversation that are leased or not due. A wait that begins in the future is over: the clock
-   * was set back.
+   * was set back. The indexes are named: without statistics SQLite prefers to go through the rows
+   * of 30 days.
    * @param {{ limit: number, now: number, except: string[] }} wanted `except`: conversations to pass over
    * @returns {InboxRow[]}
    */
   due({ limit, now, except }) {
     const rows = this.#db.all(
-      `WITH held AS MATERIALIZED (SELECT conversation, MIN(seq) AS seq FROM inbox
+      `WITH held AS MATERIALIZED (SELECT conversation, MIN(seq) AS seq FROM inbox INDEXED BY inbox_timed
          WHERE until IS NOT NULL AND (state = 'leased' OR (state = 'waiting' AND since <= ?1 AND until > ?1))
          GROUP BY conversation)
        SELECT this.seq, cursor, this.conversation, sender, message_id, body, stored_at
@@ -87,7 +88,7 @@ export class InboxRows {
   /** @returns {Leased[]} the oldest first */
   leased() {
     const rows = this.#db.all(
-      "SELECT seq, cursor, conversation, attempts, since, until, batch, consumer, instance FROM inbox WHERE state = 'leased' AND until IS NOT NULL ORDER BY seq",
+      "SELECT seq, cursor, conversation, attempts, since, until, batch, consumer, instance FROM inbox INDEXED BY inbox_timed WHERE state = 'leased' AND until IS NOT NULL ORDER BY seq",
     );
     return /** @type {Leased[]} */ (/** @type {unknown} */ (rows));
   }
