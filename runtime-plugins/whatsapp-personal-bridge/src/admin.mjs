@@ -61,7 +61,7 @@ function status({ version, store, inbox, session, warnings }) {
     connected_since: now.connectedSince,
     reconnects: now.reconnects,
     retry_at: now.retryAt,
-    queue: { waiting: waiting.waiting + inbox.undecided, handed_out: waiting.out, pending_out: store.outbox.depth().pending },
+    queue: { waiting: waiting.waiting + inbox.undecided, handed_out: waiting.leased, pending_out: store.outbox.depth().pending },
     counts: {
       refused: store.chats.refused().messages,
       undecryptable: now.undecryptable,

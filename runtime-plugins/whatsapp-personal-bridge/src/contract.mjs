@@ -15,7 +15,7 @@ import { canonicalTarget, CHANNEL_ID, parseTarget, TargetError } from "./targets
 
 export const CONTRACT = "loong_channel_bridge_v1";
 export const METHOD = "tools/call";
-export const EXTENSIONS = Object.freeze(["wait_ms", "max_messages", "in_flight", "batch_id", "release_inbound", "idempotency_key", "message_ids", "bridge_status"]);
+export const EXTENSIONS = Object.freeze(["wait_ms", "max_messages", "consumer", "in_flight", "batch_id", "release_inbound", "idempotency_key", "message_ids", "bridge_status"]);
 
 const HOLD_MS = 2_000;
 const LONGEST_WAIT_MS = 60_000;
@@ -23,6 +23,8 @@ const BATCH = 20;
 const LARGEST_BATCH = 100;
 /** Of one send, which leaves in parts: longer texts are rather a slip than a message. */
 const LONGEST_TEXT = 65_536;
+/** Of a reason, that much is kept. */
+const LONGEST_REASON = 500;
 const LONGEST_DELAY_MS = 24 * 60 * 60 * 1000;
 
 /**
@@ -123,9 +125,15 @@ export function readReceive(payload) {
   return {
     waitMs: number(payload.wait_ms ?? HOLD_MS, "payload.wait_ms", LONGEST_WAIT_MS),
     max: number(payload.max_messages ?? BATCH, "payload.max_messages", LARGEST_BATCH),
-    inFlight: strings(payload.in_flight ?? [], "payload.in_flight"),
-    named: payload.consumer != null && object(payload.consumer, "payload.consumer") !== null,
+    inFlight: payload.in_flight == null ? null : strings(payload.in_flight, "payload.in_flight"),
+    consumer: payload.consumer == null ? null : readConsumer(payload.consumer),
   };
+}
+
+/** @param {unknown} consumer */
+function readConsumer(consumer) {
+  const { id, instance } = object(consumer, "payload.consumer");
+  return { id: string(id, "payload.consumer.id"), instance: string(instance, "payload.consumer.instance") };
 }
 
 /**
@@ -140,10 +148,14 @@ export function readAck(payload) {
 
 /** @param {Record<string, unknown>} payload */
 export function readRelease(payload) {
-  const delay = payload.delay_ms ?? undefined;
+  const { ack_cursor: cursor, delay_ms: delay, count_attempt: counts = false, reason } = payload;
+  if (counts !== null && typeof counts !== "boolean") throw bad("payload.count_attempt", "true or false");
+  if (reason != null && typeof reason !== "string") throw bad("payload.reason", "a text");
   return {
-    cursor: string(payload.ack_cursor, "payload.ack_cursor"),
-    delayMs: delay === undefined ? undefined : number(delay, "payload.delay_ms", LONGEST_DELAY_MS),
+    cursor: string(cursor, "payload.ack_cursor"),
+    delayMs: delay == null ? undefined : number(delay, "payload.delay_ms", LONGEST_DELAY_MS),
+    counts: counts === true,
+    reason: reason?.slice(0, LONGEST_REASON) || null,
   };
 }
 

@@ -55,6 +55,8 @@ function sentence(event, fields) {
       return `A message was refused (${fields.chat}): ${REFUSALS[String(fields.reason)] ?? fields.reason}.\n`;
     case "message_left":
       return `A group message was left alone (${fields.chat}): it neither mentions nor quotes this account, or group_reply says never.\n`;
+    case "message_dead":
+      return `A message was given up (${fields.chat}, ${fields.reason}, attempts: ${fields.attempts}). It is kept; \`loong whatsapp-personal inbox\` shows it.\n`;
     case "message_unreadable":
       return `A message could not be decrypted (${fields.chat}); its sender was asked to send it again.\n`;
     case "allowlist_match":

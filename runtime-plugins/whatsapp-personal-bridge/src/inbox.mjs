@@ -1,13 +1,14 @@
 // @ts-check
 /**
- * What came in and is not settled: who may write, who gets what when, and who waits. Rows are the
- * store's; the wire format is the contract's; attempts are not counted here.
+ * What came in and is not settled: who may write, and what is kept of it. Who gets it when is
+ * handed on to handout.mjs; rows are the store's; the wire format is the contract's.
  */
 
-import { EventEmitter } from "node:events";
 import { randomBytes } from "node:crypto";
 import { readAllowlist } from "./allowlist.mjs";
+import { Handout } from "./handout.mjs";
 import { fromJid, shortEntry, shortReference, toJid } from "./identity.mjs";
+import { TIMING } from "./timing.mjs";
 
 /**
  * @typedef {import("./identity.mjs").Identity} Identity
@@ -17,28 +18,28 @@ import { fromJid, shortEntry, shortReference, toJid } from "./identity.mjs";
  *   sentAt: number, groupSubject: string | null,
  * }} Inbound `conversation`: the chat's preferred id; which one it keeps is decided when it is
  * stored. `addressed`: a group message that mentions or quotes us
- * @typedef {{ kind: string, text: string, group: boolean, senderName: string | null, sentAt: number, groupSubject: string | null }} Body
- * @typedef {import("./store/inbox.mjs").InboxRow & { content: Body, aliases: string[] }} Handed
- * @typedef {{ waitMs: number, max: number, inFlight: string[], allowed: string[] | null, signal?: AbortSignal }} Wanted
+ * @typedef {import("./handout.mjs").Body} Body
+ * @typedef {import("./handout.mjs").Handed} Handed
+ * @typedef {import("./handout.mjs").Wanted} Wanted
+ * @typedef {{
+ *   store: import("./store/store.mjs").Store, people: import("./people.mjs").People, emit: import("./events.mjs").Emit,
+ *   pause?: { active: boolean }, timing?: import("./timing.mjs").Timing, now?: () => number,
+ * }} Parts `pause`: while active, nothing is handed out
  */
 
 /** Messages that wait in memory while no allowlist has been named. */
 export const UNDECIDED_LIMIT = 1_000;
-/** Text of one answer; the host's limit for a body is 1 MiB. */
-const BATCH_CHARACTERS = 200_000;
 const LAST_ALLOWLIST = "allowed_chat_ids";
 /** Chats whose place on the list has been told in this run; after that many they are told again. */
 const TOLD_LIMIT = 10_000;
-/** Pause before a message that was given back is handed out again, when the caller names none. */
-const POSTPONED_MS = 2_000;
 
 export class Inbox {
   /** @type {import("./store/store.mjs").Store} */ #store;
   /** @type {import("./events.mjs").Emit} */ #emit;
-  #changes = new EventEmitter().setMaxListeners(0);
+  /** @type {Handout} */ #handout;
+  /** @type {() => number} */ #now;
   /** @type {import("./allowlist.mjs").Allowlist | null} */ #allowlist = null;
   #fixed = false;
-  #closed = false;
   /** @type {Inbound[]} */ #undecided = [];
   /** @type {import("./people.mjs").People} */ #people;
   /** @type {import("./settings.mjs").GroupReply} */ #groupReply;
@@ -48,15 +49,24 @@ export class Inbox {
   notAddressed = 0;
 
   /**
-   * @param {{ store: import("./store/store.mjs").Store, people: import("./people.mjs").People, emit: import("./events.mjs").Emit }} parts
-   * @param {Pick<import("./settings.mjs").Settings, "allowedChatIds" | "groupReply">} settings a list
-   * counts for this whole run; without one, the last list that a request named counts
+   * @param {Parts} parts
+   * @param {Pick<import("./settings.mjs").Settings, "allowedChatIds" | "groupReply" | "keepInboundTextMs">} settings
+   * a list counts for this whole run; without one, the last list that a request named counts
    */
-  constructor({ store, people, emit }, { allowedChatIds: startList, groupReply }) {
+  constructor({ store, people, emit, pause = { active: false }, timing = TIMING, now = () => Date.now() }, settings) {
+    const { allowedChatIds: startList, groupReply, keepInboundTextMs } = settings;
     this.#store = store;
     this.#people = people;
     this.#emit = emit;
+    this.#now = now;
     this.#groupReply = groupReply;
+    this.#handout = new Handout({
+      store, emit, timing, now, pause,
+      idsOf: (jid) => this.#aliases(jid),
+      allows: (ids) => this.#allowlist?.allows(ids) === true,
+    });
+    store.inbox.keepTextMs = keepInboundTextMs;
+    store.inbox.forgetOld(now());
     const last = store.settings.get(LAST_ALLOWLIST);
     if (startList) this.#fixed = true;
     const list = startList ?? (last === null ? null : /** @type {string[]} */ (JSON.parse(last)));
@@ -95,9 +105,9 @@ export class Inbox {
     /** @type {Body} */
     const body = { kind, text, group, senderName, sentAt, groupSubject };
     const cursor = randomBytes(12).toString("base64url");
-    if (!this.#store.inbox.add({ cursor, conversation, sender, senders, messageId, body: JSON.stringify(body) })) return;
+    if (!this.#store.inbox.add({ cursor, conversation, sender, senders, messageId, body: JSON.stringify(body), storedAt: this.#now() })) return;
     this.#emit("message_in", { chat: shortReference(conversation), kind, group });
-    this.#changes.emit("change");
+    this.#handout.changed();
   }
 
   /**
@@ -113,37 +123,26 @@ export class Inbox {
   }
 
   /**
-   * Gives back what the caller no longer names, then waits for messages.
+   * Renews and gives back what the caller holds, then waits for messages.
    * @param {Wanted} wanted
    * @returns {Promise<{ batch: string, rows: Handed[] }>}
    */
-  async receive({ waitMs, max, inFlight, allowed, signal }) {
-    const batch = randomBytes(9).toString("base64url");
-    // Asking for none only says what is still wanted, and an empty list wants nobody.
-    if (max === 0) return { batch, rows: [] };
-    if (this.#store.inbox.giveBack({ keep: inFlight }) > 0) this.#changes.emit("change");
-    const deadline = Date.now() + waitMs;
-    for (;;) {
-      if (this.#closed || signal?.aborted) return { batch, rows: [] };
-      const rows = allowed?.length === 0 ? [] : this.#handOut(batch, max);
-      if (rows.length > 0 || Date.now() >= deadline) return { batch, rows };
-      await this.#changeUntil(deadline, signal);
-    }
+  receive(wanted) {
+    return this.#handout.receive(wanted);
   }
 
-  /** @param {string} cursor */
+  /** @param {string} cursor a dead letter too */
   acknowledge(cursor) {
-    this.#store.inbox.acknowledge(cursor);
-    this.#changes.emit("change");
+    this.#store.inbox.acknowledge(cursor, this.#now());
+    this.#handout.changed();
   }
 
   /**
    * @param {string} cursor
-   * @param {number} [delayMs]
+   * @param {import("./handout.mjs").Release} release
    */
-  release(cursor, delayMs = POSTPONED_MS) {
-    this.#store.inbox.postpone(cursor, Date.now() + delayMs);
-    this.#changes.emit("change");
+  release(cursor, release) {
+    this.#handout.release(cursor, release);
   }
 
   /**
@@ -151,14 +150,37 @@ export class Inbox {
    * @param {string | null} batch null for a caller that holds one batch at a time
    */
   completeBatch(batch) {
-    this.#store.inbox.giveBack(batch === null ? { keep: [] } : { batch });
-    this.#changes.emit("change");
+    this.#handout.completeBatch(batch);
+  }
+
+  /**
+   * @param {string} cursor of a dead letter: it waits again at its old place, with all its attempts
+   * @returns {boolean} false when it is none
+   */
+  retry(cursor) {
+    const done = this.#store.inbox.retry(cursor);
+    this.#handout.changed();
+    return done;
+  }
+
+  /**
+   * @param {string} cursor of a message that waits or is dead: nobody will answer it
+   * @returns {boolean} false when it is neither
+   */
+  drop(cursor) {
+    const done = this.#store.inbox.drop(cursor, this.#now());
+    this.#handout.changed();
+    return done;
+  }
+
+  /** The pause has begun or ended. */
+  pauseChanged() {
+    this.#handout.changed();
   }
 
   /** Answers everybody who waits. */
   close() {
-    this.#closed = true;
-    this.#changes.emit("change");
+    this.#handout.close();
   }
 
   /** @param {Inbound} message */
@@ -203,27 +225,7 @@ export class Inbox {
     }
     this.#told.clear();
     for (const message of this.#undecided.splice(0)) this.accept(message);
-    this.#changes.emit("change");
-  }
-
-  /**
-   * @param {string} batch
-   * @param {number} max
-   * @returns {Handed[]}
-   */
-  #handOut(batch, max) {
-    const except = this.#store.inbox.openConversations().filter((jid) => !this.#allowlist?.allows(this.#aliases(jid)));
-    const rows = this.#store.inbox.handOut({ batch, limit: max, now: Date.now(), except });
-    /** @type {Handed[]} */
-    const handed = [];
-    let characters = 0;
-    for (const row of rows) {
-      characters += row.body.length;
-      if (handed.length > 0 && characters > BATCH_CHARACTERS) break;
-      handed.push({ ...row, content: JSON.parse(row.body), aliases: this.#aliases(row.conversation).map(toJid) });
-    }
-    if (handed.length < rows.length) this.#store.inbox.putBack(rows.slice(handed.length).map((row) => row.cursor));
-    return handed;
+    this.#handout.changed();
   }
 
   /**
@@ -244,26 +246,5 @@ export class Inbox {
     const identity = fromJid(jid);
     if (!identity) return [];
     return [identity, ...this.#people.known(identity).filter(({ kind }) => kind !== identity.kind)];
-  }
-
-  /**
-   * @param {number} deadline
-   * @param {AbortSignal} [signal]
-   * @returns {Promise<void>}
-   */
-  #changeUntil(deadline, signal) {
-    const now = Date.now();
-    const until = Math.min(deadline, this.#store.inbox.nextDue(now) ?? deadline);
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.#changes.off("change", done);
-        signal?.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, Math.max(0, until - now));
-      this.#changes.on("change", done);
-      signal?.addEventListener("abort", done);
-    });
   }
 }

@@ -31,8 +31,8 @@ const OPERATIONS = Object.freeze({
     return { ok: true };
   },
   release_inbound: ({ inbox }, payload) => {
-    const { cursor, delayMs } = contract.readRelease(payload);
-    inbox.release(cursor, delayMs);
+    const { cursor, ...release } = contract.readRelease(payload);
+    inbox.release(cursor, release);
     return { ok: true };
   },
   complete_batch: ({ inbox }, payload) => {
@@ -79,10 +79,10 @@ async function sendMessage({ outbox, people }, payload) {
  */
 async function receiveBatch({ inbox }, payload, signal) {
   const account = contract.requireAccount(payload);
-  const { named, ...wanted } = contract.readReceive(payload);
+  const wanted = contract.readReceive(payload);
   const { batch, rows } = await inbox.receive({ ...wanted, allowed: account.allowed, signal });
   const messages = rows.map((row) => contract.writeInbound(row, account));
-  return named ? { messages, batch_id: batch } : { messages };
+  return wanted.consumer ? { messages, batch_id: batch } : { messages };
 }
 
 /** @param {Parts} parts what only somebody who may use the bridge is told */
@@ -99,12 +99,12 @@ function status({ version, startedAt, store, inbox, session }) {
     state,
     reason,
     identity,
-    inbox: { waiting: inboxDepth.waiting, out: inboxDepth.out, undecided: inbox.undecided, dropped: inbox.dropped },
+    inbox: { waiting: inboxDepth.waiting, leased: inboxDepth.leased, dead: inboxDepth.dead, undecided: inbox.undecided, dropped: inbox.dropped },
     outbox,
     refused: { chats: refused.chats, messages: refused.messages },
     not_addressed: inbox.notAddressed,
     ignored,
-    dead_letters: 0,
+    dead_letters: inboxDepth.dead,
     last_event_at: { state: changedAt, inbound: inboxDepth.last_stored_at, outbound: lastSentAt, refused: refused.last_at },
     started_at: startedAt,
     pid: process.pid,

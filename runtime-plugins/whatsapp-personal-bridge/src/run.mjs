@@ -102,7 +102,7 @@ async function live(options, version, { emit, warnings }, die) {
   store.outbox.forgetOld(Date.now(), settings.keepOutboundTextMs);
   const { Session } = await import("./session.mjs");
   const people = new People(store);
-  const inbox = new Inbox({ store, people, emit }, settings);
+  const inbox = new Inbox({ store, people, emit, timing }, settings);
   const outbox = new Outbox({ store, emit }, timing);
   const { webUrl, pairing } = options;
   session = new Session({ store, people, inbox, outbox, emit, die, webUrl, version, settings, pairing }, timing);

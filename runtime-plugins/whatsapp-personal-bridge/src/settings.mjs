@@ -14,6 +14,7 @@ import { FatalError } from "./errors.mjs";
  *   allowedChatIds: string[] | undefined,
  *   groupReply: GroupReply,
  *   backlogMaxAgeMs: number,
+ *   keepInboundTextMs: number,
  *   keepOutboundTextMs: number,
  *   bridgeAuth: "token" | "none",
  *   webVersion: [number, number, number] | null,
@@ -26,12 +27,15 @@ export const DEFAULT_SETTINGS = Object.freeze({
   allowedChatIds: undefined,
   groupReply: "mention",
   backlogMaxAgeMs: 24 * 60 * 60 * 1000,
+  keepInboundTextMs: 0,
   keepOutboundTextMs: 7 * 24 * 60 * 60 * 1000,
   bridgeAuth: "token",
   webVersion: null,
   token: null,
 });
 
+/** Rows of settled messages are kept no longer, and their texts with them. */
+const LONGEST_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
 /** 256 bits as `loong … bridge run` writes them. */
 const TOKEN = /^[0-9a-f]{64}$/i;
 const OTHERS = 0o077;
@@ -51,6 +55,9 @@ export function readSettings(command) {
     backlogMaxAgeMs:
       optional(given.backlog_max_age_ms, isWhole, "settings.backlog_max_age_ms", "a whole number of milliseconds, 0 or more") ??
       DEFAULT_SETTINGS.backlogMaxAgeMs,
+    keepInboundTextMs:
+      optional(given.keep_inbound_text_ms, isKept, "settings.keep_inbound_text_ms", "a whole number of milliseconds, from 0 to 30 days (2592000000)") ??
+      DEFAULT_SETTINGS.keepInboundTextMs,
     keepOutboundTextMs:
       optional(given.keep_outbound_text_ms, isWhole, "settings.keep_outbound_text_ms", "a whole number of milliseconds, 0 or more") ??
       DEFAULT_SETTINGS.keepOutboundTextMs,
@@ -120,6 +127,14 @@ function isTexts(value) {
  */
 function isWhole(value) {
   return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is number}
+ */
+function isKept(value) {
+  return isWhole(value) && value <= LONGEST_KEPT_MS;
 }
 
 /**

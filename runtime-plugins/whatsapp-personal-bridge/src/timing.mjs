@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * Every wait of a connection's life, in one table. Tests shorten them through a file, and only
+ * Every wait of a connection's and a message's life, in one table. Tests shorten them through a file, and only
  * where WhatsApp is replaced, too: an operator can never make the bridge hammer the real service.
  */
 
@@ -36,6 +36,16 @@ const DEFAULTS = {
   /** How long WhatsApp may take to confirm a logout, and to acknowledge a message. */
   logoutMs: 5_000,
   ackMs: 5_000,
+  /** How long a caller has a message before it must name it again. */
+  leaseMs: 120_000,
+  /** The wait after each counted attempt; one more, and the message is a dead letter. */
+  retry1Ms: 2_000,
+  retry2Ms: 8_000,
+  retry3Ms: 30_000,
+  retry4Ms: 120_000,
+  retry5Ms: 600_000,
+  /** The wait of a message that was given back uncounted, when the caller names none. */
+  postponedMs: 2_000,
   /** How long a chat's next message waits for the acknowledgement of the last one. */
   chatHoldMs: 60_000,
   /** A message that stepped aside, unacknowledged or not handed over: until it is tried again on the same connection. */

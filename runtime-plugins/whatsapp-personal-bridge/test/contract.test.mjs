@@ -14,6 +14,13 @@ const captured = (operation) => fixture(`wire/stock-request-${operation}.json`).
 /** @param {string} operation */
 const request = (operation) => contract.readRequest(JSON.stringify(captured(operation)));
 
+/**
+ * An operation that stock Loong does not have.
+ * @param {string} operation
+ * @param {Record<string, unknown>} fields
+ */
+const ours = (operation, fields) => ({ ...captured("complete_batch"), operation, payload: { ...captured("complete_batch").payload, ...fields } });
+
 /** @param {Partial<import("../src/inbox.mjs").Body>} [content] */
 function row(content = {}) {
   return {
@@ -61,9 +68,17 @@ test("what stock Loong asks is understood", () => {
     text: "pong",
     key: null,
   });
-  assert.deepEqual(contract.readReceive(request("receive_batch").payload), { waitMs: 2_000, max: 20, inFlight: [], named: false });
+  assert.deepEqual(contract.readReceive(request("receive_batch").payload), { waitMs: 2_000, max: 20, inFlight: null, consumer: null });
   assert.deepEqual(contract.readAck(request("ack_inbound").payload), { cursor: "m1" });
   assert.deepEqual(contract.readComplete(request("complete_batch").payload), { batch: null });
+});
+
+test("what a caller that names itself asks is understood", () => {
+  const asked = changed("receive_batch", (body) => Object.assign(body.payload, { consumer: { id: "h", instance: "1" }, in_flight: ["c1"], wait_ms: 0, max_messages: 0 }));
+  assert.deepEqual(contract.readReceive(asked.payload), { waitMs: 0, max: 0, inFlight: ["c1"], consumer: { id: "h", instance: "1" } });
+  assert.deepEqual(contract.readRelease({ ack_cursor: "c1" }), { cursor: "c1", delayMs: undefined, counts: false, reason: null });
+  assert.deepEqual(contract.readRelease({ ack_cursor: "c1", delay_ms: 0, count_attempt: true, reason: "x".repeat(600) }), { cursor: "c1", delayMs: 0, counts: true, reason: "x".repeat(500) });
+  assert.ok(contract.EXTENSIONS.includes("consumer"));
 });
 
 test("every kind of message has the shape that stock Loong accepts, and ours beside it", () => {
@@ -106,7 +121,7 @@ test("replies go to the number, the LID or the group", () => {
  * @param {string} operation
  */
 function changed(operation, change) {
-  const body = captured(operation);
+  const body = operation === "release_inbound" ? ours(operation, { ack_cursor: "c1", reason: "busy" }) : captured(operation);
   change(body);
   return body;
 }
@@ -135,6 +150,13 @@ const BAD = [
   ["a batch that is too large", "bad_request", "receive_batch", (body) => (body.payload.max_messages = 101)],
   ["half a message", "bad_request", "receive_batch", (body) => (body.payload.max_messages = 0.5)],
   ["cursors that are no list", "bad_request", "receive_batch", (body) => (body.payload.in_flight = "c1")],
+  ["a consumer that is a word", "bad_request", "receive_batch", (body) => (body.payload.consumer = "host")],
+  ["a consumer without an instance", "bad_request", "receive_batch", (body) => (body.payload.consumer = { id: "host" })],
+  ["a consumer without an id", "bad_request", "receive_batch", (body) => (body.payload.consumer = { id: "", instance: "1" })],
+  ["a release of nothing", "bad_request", "release_inbound", (body) => delete body.payload.ack_cursor],
+  ["a release that lasts for ever", "bad_request", "release_inbound", (body) => (body.payload.delay_ms = 86_400_001)],
+  ["a release with half a count", "bad_request", "release_inbound", (body) => (body.payload.count_attempt = "yes")],
+  ["a release for a list of reasons", "bad_request", "release_inbound", (body) => (body.payload.reason = ["busy"])],
   ["an acknowledgement of nothing", "bad_request", "ack_inbound", (body) => delete body.payload.message.delivery.ack_cursor],
 ];
 
@@ -143,6 +165,7 @@ const READERS = {
   send_message: (payload) => contract.readSend(payload, contract.requireAccount(payload)),
   receive_batch: (payload) => [contract.requireAccount(payload), contract.readReceive(payload)],
   ack_inbound: contract.readAck,
+  release_inbound: contract.readRelease,
 };
 
 for (const [name, code, operation, change] of BAD) {

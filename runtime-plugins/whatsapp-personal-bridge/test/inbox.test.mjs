@@ -4,19 +4,8 @@ import { test } from "node:test";
 import { UNDECIDED_LIMIT } from "../src/inbox.mjs";
 import { toJid } from "../src/identity.mjs";
 import { openStore } from "../src/store/store.mjs";
-import { inbound, parts } from "./support/bridge.mjs";
+import { ids, inbound, parts, receive } from "./support/bridge.mjs";
 import { temporaryDir } from "./support/fixtures.mjs";
-
-/**
- * @param {import("../src/inbox.mjs").Inbox} inbox
- * @param {Partial<import("../src/inbox.mjs").Wanted>} [wanted]
- */
-async function receive(inbox, wanted = {}) {
-  const { rows } = await inbox.receive({ waitMs: 0, max: 20, inFlight: [], allowed: ["*"], ...wanted });
-  return rows;
-}
-/** @param {import("../src/inbox.mjs").Handed[]} rows */
-const ids = (rows) => rows.map((row) => row.message_id);
 
 test("a message is told once it is stored, and leaves by its acknowledgement", async (t) => {
   const { inbox, events } = parts(t);
@@ -63,67 +52,6 @@ test("WhatsApp's duplicates are stored once, but the same id from somebody else 
   inbox.accept(inbound("A1"));
   inbox.accept(inbound("A1", "from Ben", "15557654321"));
   assert.deepEqual((await receive(inbox)).map((row) => row.sender), ["15551234567@s.whatsapp.net", "15557654321@s.whatsapp.net"]);
-});
-
-test("a plain caller holds one batch: the next one gives back what the last left", async (t) => {
-  const { inbox } = parts(t);
-  for (const id of ["A1", "A2", "A3"]) inbox.accept(inbound(id));
-  const [first] = await receive(inbox, { max: 2 });
-  inbox.acknowledge(first?.cursor ?? "");
-  assert.deepEqual(ids(await receive(inbox)), ["A2", "A3"]);
-  inbox.completeBatch(null);
-  assert.deepEqual(ids(await receive(inbox)), ["A2", "A3"]);
-});
-
-test("what a caller names as in flight is not handed out again, and later messages of that chat wait", async (t) => {
-  const { inbox } = parts(t);
-  inbox.accept(inbound("A1"));
-  const [held] = await receive(inbox);
-  const inFlight = [held?.cursor ?? ""];
-  inbox.accept(inbound("A2"));
-  inbox.accept(inbound("B1", "other chat", "15557654321"));
-  assert.deepEqual(ids(await receive(inbox, { inFlight })), ["B1"]);
-  inbox.acknowledge(inFlight[0] ?? "");
-  assert.deepEqual(ids(await receive(inbox, { inFlight })), ["A2", "B1"]);
-});
-
-test("a finished batch gives back its own messages only", async (t) => {
-  const { inbox, store } = parts(t);
-  inbox.accept(inbound("A1"));
-  const one = await inbox.receive({ waitMs: 0, max: 1, inFlight: [], allowed: null });
-  inbox.accept(inbound("B1", "b", "15557654321"));
-  const inFlight = one.rows.map((row) => row.cursor);
-  const two = await inbox.receive({ waitMs: 0, max: 1, inFlight, allowed: null });
-  assert.deepEqual(ids(two.rows), ["B1"]);
-  inbox.completeBatch(one.batch);
-  assert.deepEqual(store.inbox.depth(), { ...store.inbox.depth(), waiting: 1, out: 1 });
-});
-
-test("a message that is given back waits, and its chat waits with it", async (t) => {
-  const { inbox } = parts(t);
-  inbox.accept(inbound("A1"));
-  inbox.accept(inbound("A2"));
-  inbox.accept(inbound("B1", "b", "15557654321"));
-  const rows = await receive(inbox);
-  inbox.release(rows[0]?.cursor ?? "", 60_000);
-  assert.deepEqual(ids(await receive(inbox, { inFlight: [] })), ["B1"], "A2 must not overtake A1");
-  assert.deepEqual(await receive(inbox, { max: 0 }), []);
-});
-
-test("a message that waits wakes the caller when its time comes", async (t) => {
-  const { inbox } = parts(t);
-  inbox.accept(inbound("A1"));
-  const [row] = await receive(inbox);
-  inbox.release(row?.cursor ?? "", 50);
-  assert.deepEqual(ids(await receive(inbox, { waitMs: 5_000 })), ["A1"]);
-});
-
-test("asking for none changes nothing", async (t) => {
-  const { inbox, store } = parts(t);
-  inbox.accept(inbound("A1"));
-  await receive(inbox);
-  assert.deepEqual(await receive(inbox, { max: 0, waitMs: 60_000 }), []);
-  assert.equal(store.inbox.depth().out, 1);
 });
 
 test("a caller who waits gets a message at once", async (t) => {

@@ -42,7 +42,7 @@ function receiving(t, { mapping = {}, metadata = { subject: "Team", participants
     ev.emit("messages.upsert", { messages: [message].flat(), type });
     await receiver.settled();
   };
-  const stored = async () => (await made.inbox.receive({ waitMs: 0, max: 100, inFlight: [], allowed: ["*"] })).rows;
+  const stored = async () => (await made.inbox.receive({ waitMs: 0, max: 100, consumer: { id: "test", instance: "1" }, inFlight: [], allowed: ["*"] })).rows;
   return { ...made, ev, receiver, comes, stored };
 }
 

@@ -102,7 +102,10 @@ test("a caller that names itself is told the batch, and can give messages back",
   body.operation = "release_inbound";
   Object.assign(body.payload, { ack_cursor: messages[0].delivery.ack_cursor, reason: "busy", delay_ms: 60_000, count_attempt: true });
   assert.deepEqual((await ask(server.port, { body: JSON.stringify(body) })).body.payload, { ok: true });
-  assert.equal(store.inbox.depth().out, 0);
+  const { leased, waiting } = store.inbox.depth();
+  assert.deepEqual([leased, waiting], [0, 1]);
+  const [row] = store.inbox.list({ states: ["waiting"], limit: 1 });
+  assert.deepEqual([row?.attempts, row?.reason], [1, "busy"]);
 });
 
 test("health says how it stands, and nothing secret", async (t) => {
@@ -118,7 +121,7 @@ test("the status says what waits", async (t) => {
   const body = JSON.parse(stock("complete_batch"));
   body.operation = "bridge_status";
   const { payload } = (await ask(server.port, { body: JSON.stringify(body) })).body;
-  assert.deepEqual(payload.inbox, { waiting: 1, out: 0, undecided: 0, dropped: 0 });
+  assert.deepEqual(payload.inbox, { waiting: 1, leased: 0, dead: 0, undecided: 0, dropped: 0 });
   assert.deepEqual(payload.identity, STATUS.identity);
   assert.equal(payload.state, "connected");
   assert.ok(payload.extensions.includes("release_inbound"));
@@ -131,7 +134,7 @@ test("a long poll is answered when a message comes, and empty when the bridge st
   const first = ask(server.port, { body: poll });
   inbox.accept(inbound("A1"));
   assert.equal((await first).body.payload.messages.length, 1);
-  const second = ask(server.port, { body: stock("receive_batch", (payload) => Object.assign(payload, { wait_ms: 60_000, in_flight: [payload.cursor] }, { in_flight: [] })) });
+  const second = ask(server.port, { body: stock("receive_batch", (payload) => Object.assign(payload, { wait_ms: 60_000 })) });
   assert.equal((await second).body.payload.messages.length, 1, "given back, it is told again");
   inbox.acknowledge((await second).body.payload.messages[0].delivery.ack_cursor);
   const third = ask(server.port, { body: poll });

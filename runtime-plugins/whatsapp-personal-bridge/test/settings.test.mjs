@@ -28,11 +28,12 @@ test("what nobody says has its default", () => {
 });
 
 test("everything can be said", (t) => {
-  const settings = { allowed_chat_ids: [], group_reply: "never", backlog_max_age_ms: 0, keep_outbound_text_ms: 1_000, bridge_auth: "none", whatsapp_web_version: [2, 3000, 7] };
+  const settings = { allowed_chat_ids: [], group_reply: "never", backlog_max_age_ms: 0, keep_inbound_text_ms: 3_600_000, keep_outbound_text_ms: 1_000, bridge_auth: "none", whatsapp_web_version: [2, 3000, 7] };
   assert.deepEqual(readSettings({ settings, token_file: file(t, `${TOKEN}\n`) }), {
     allowedChatIds: [],
     groupReply: "never",
     backlogMaxAgeMs: 0,
+    keepInboundTextMs: 3_600_000,
     keepOutboundTextMs: 1_000,
     bridgeAuth: "none",
     webVersion: [2, 3000, 7],
@@ -48,6 +49,8 @@ for (const [key, value] of /** @type {[string, unknown][]} */ ([
   ["backlog_max_age_ms", -1],
   ["backlog_max_age_ms", 1.5],
   ["backlog_max_age_ms", "24h"],
+  ["keep_inbound_text_ms", "7d"],
+  ["keep_inbound_text_ms", 31 * 24 * 60 * 60 * 1000],
   ["keep_outbound_text_ms", -1],
   ["keep_outbound_text_ms", "7d"],
   ["bridge_auth", "open"],

@@ -89,9 +89,10 @@ test("every event that a person should know of is a sentence", () => {
   emit("message_in", { chat: "contact …4567", kind: "text", group: false });
   emit("message_refused", { chat: "contact …4567", reason: "not_in_allowlist" });
   emit("message_out", { chat: "contact …4567", status: "sent" });
+  emit("message_dead", { chat: "contact …4567", attempts: 6, reason: "busy" });
   emit("imported", { from: "/old" });
   emit("state", { state: "reconnecting", message: "The connection is lost.", retry_in_ms: 1_500 });
   emit("something new", {});
-  assert.equal(said.length, 6);
-  assert.equal(said[5], "The connection is lost. Next try in 2 s.\n");
+  assert.equal(said.length, 7);
+  assert.equal(said[6], "The connection is lost. Next try in 2 s.\n");
 });

@@ -12,10 +12,21 @@ import { openStore } from "../../src/store/store.mjs";
 import { temporaryDir } from "./fixtures.mjs";
 
 /**
- * @param {import("node:test").TestContext} t
- * @param {{ allowed?: string[], dir?: string, ackMs?: number, chatHoldMs?: number, resendMs?: number, pause?: { active: boolean }, groupReply?: import("../../src/settings.mjs").GroupReply }} [options]
+ * @typedef {{
+ *   allowed?: string[], dir?: string, ackMs?: number, chatHoldMs?: number, resendMs?: number,
+ *   groupReply?: import("../../src/settings.mjs").GroupReply,
+ *   keepInboundTextMs?: number, now?: () => number, pause?: { active: boolean },
+ * }} Options
  */
-export function parts(t, { allowed = ["*"], dir = temporaryDir(t), ackMs = 200, chatHoldMs = 60_000, resendMs = 60_000, pause, groupReply = "mention" } = {}) {
+
+/**
+ * @param {import("node:test").TestContext} t
+ * @param {Options} [options]
+ */
+export function parts(
+  t,
+  { allowed = ["*"], dir = temporaryDir(t), ackMs = 200, chatHoldMs = 60_000, resendMs = 60_000, groupReply = "mention", keepInboundTextMs = 0, now, pause } = {},
+) {
   const store = openStore(dir);
   if (!store.logins.current()) store.logins.add("{}");
   /** @type {{ event: string, [field: string]: unknown }[]} */
@@ -25,8 +36,8 @@ export function parts(t, { allowed = ["*"], dir = temporaryDir(t), ackMs = 200, 
     events.push({ event, ...fields });
   };
   const people = new People(store);
-  const settings = { ...DEFAULT_SETTINGS, groupReply, allowedChatIds: allowed.length > 0 ? allowed : undefined };
-  const inbox = new Inbox({ store, people, emit }, settings);
+  const settings = { ...DEFAULT_SETTINGS, groupReply, keepInboundTextMs, allowedChatIds: allowed.length > 0 ? allowed : undefined };
+  const inbox = new Inbox({ store, people, emit, now, pause }, settings);
   const outbox = new Outbox({ store, emit, ...(pause && { pause }) }, { ackMs, chatHoldMs, resendMs });
   t.after(() => {
     outbox.close();
@@ -38,6 +49,18 @@ export function parts(t, { allowed = ["*"], dir = temporaryDir(t), ackMs = 200, 
 /** @typedef {"acknowledges" | "refuses" | "is silent" | "breaks"} Behaviour */
 
 const DEADLINE_MS = 5_000;
+
+/**
+ * @param {import("../../src/inbox.mjs").Inbox} inbox
+ * @param {Partial<import("../../src/inbox.mjs").Wanted>} [wanted] without a consumer, as stock Loong asks
+ */
+export async function receive(inbox, wanted = {}) {
+  const { rows } = await inbox.receive({ waitMs: 0, max: 20, consumer: null, inFlight: null, allowed: ["*"], ...wanted });
+  return rows;
+}
+
+/** @param {import("../../src/inbox.mjs").Handed[]} rows */
+export const ids = (rows) => rows.map((row) => row.message_id);
 
 /**
  * Stands for the connection: takes messages, and acknowledges them as the test says.
