@@ -72,11 +72,11 @@ export class Handout {
     const batch = randomBytes(9).toString("base64url");
     const nothing = { batch, rows: [] };
     if (this.#closed || signal?.aborted) return nothing;
-    let rows = this.#look(batch, wanted, wanted);
-    if (rows.length > 0 || max === 0 || waitMs === 0) return { batch, rows };
     const who = consumer?.id ?? null;
     // Whoever asks anew does not hear the older question's answer any more.
-    this.#asking.get(who)?.abort();
+    if (max > 0) this.#asking.get(who)?.abort();
+    let rows = this.#look(batch, wanted, wanted);
+    if (rows.length > 0 || max === 0 || waitMs === 0) return { batch, rows };
     const end = new AbortController();
     this.#asking.set(who, end);
     const stop = () => end.abort();
@@ -154,7 +154,11 @@ export class Handout {
       this.#rows.free(freed.map(({ seq }) => seq));
       for (const { row, reason } of failed) this.#fail(row, reason, now);
       if (freed.length + failed.length > 0) this.changed();
-      return wanted.max === 0 || this.#parts.pause.active ? [] : this.#take(batch, wanted, now);
+      if (wanted.max === 0 || this.#parts.pause.active) return [];
+      for (;;) {
+        const rows = this.#take(batch, wanted, now);
+        if (rows) return rows;
+      }
     });
   }
 
@@ -162,7 +166,7 @@ export class Handout {
    * @param {string} batch
    * @param {Wanted} wanted
    * @param {number} now
-   * @returns {Handed[]}
+   * @returns {Handed[] | null} null: all that was due was unreadable, and there may be more
    */
   #take(batch, wanted, now) {
     const { max, allowed, consumer } = wanted;
@@ -197,7 +201,7 @@ export class Handout {
       if (handed.length > 0 && characters > BATCH_CHARACTERS) break;
       handed.push({ ...row, content, aliases: (chat(row.conversation) ?? []).map(toJid) });
     }
-    if (handed.length === 0 && buried > 0) return this.#take(batch, wanted, now);
+    if (handed.length === 0 && buried > 0) return null;
     const { id = null, instance = null } = consumer ?? {};
     this.#rows.lease(handed.map(({ seq }) => seq), { batch, consumer: id, instance, since: now, until: now + this.#parts.timing.leaseMs });
     return handed;

@@ -73,6 +73,19 @@ for (const [name, body] of [["no JSON", "{half"], ["JSON of another kind", "[]"]
   });
 }
 
+test("many unreadable rows hold up one answer as little as one", async (t) => {
+  const { says, gets, store } = story(t);
+  const sender = `${BEN}@s.whatsapp.net`;
+  store.transaction(() => {
+    for (let number = 0; number < 500; number += 1) {
+      store.inbox.add({ cursor: `c${number}`, conversation: sender, sender, senders: [], messageId: `B${number}`, body: "", storedAt: 1 });
+    }
+  });
+  says(ANA, "A1");
+  assert.deepEqual(ids(await gets({ max: 1 })), ["A1"]);
+  assert.equal(store.inbox.depth().dead, 500);
+});
+
 test("a row whose chat has no address becomes a dead letter too", async (t) => {
   const { gets, rows, store } = story(t);
   store.inbox.add({ cursor: "c1", conversation: "nobody", sender: "nobody", senders: [], messageId: "A0", body: '{"kind":"text","text":"x","group":false}', storedAt: 1 });

@@ -92,6 +92,14 @@ test("a caller who asks anew is answered there: its older question ends empty an
   }
 });
 
+test("an older question ends too when the newer one is answered at once", async (t) => {
+  const { inbox } = still(t);
+  const gone = receive(inbox, { ...host, waitMs: 60_000, allowed: ["+15557654321"] });
+  inbox.accept(inbound("A1"));
+  assert.deepEqual(ids(await receive(inbox, { ...host, waitMs: 60_000 })), ["A1"]);
+  assert.deepEqual(await gone, []);
+});
+
 test("a renewal does not end the question that waits", async (t) => {
   const { inbox } = still(t);
   const waiting = receive(inbox, { ...host, waitMs: 60_000 });
