@@ -135,7 +135,12 @@ function decodeKey(type, text) {
  * @param {unknown} value JSON, as bytes
  */
 function readableSenderKey(value) {
-  return Buffer.isBuffer(value) ? Buffer.from(encode(decode(value.toString("utf8")))) : value;
+  try {
+    return Buffer.from(encode(decode(/** @type {Buffer} */ (value).toString("utf8"))));
+  } catch {
+    // Baileys cannot read it either, and asks the sender for a new one.
+    return value;
+  }
 }
 
 /**
