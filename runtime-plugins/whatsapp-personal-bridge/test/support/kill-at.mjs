@@ -2,6 +2,7 @@
 /**
  * For `node --import`: ends the process by SIGKILL right before or after the commit of a
  * transaction that wrote what KILL_AT names, such as "before journal_parts" or "after session".
+ * "full journal_parts" is a disk that takes no more of these.
  */
 
 import Sqlite from "libsql";
@@ -15,6 +16,7 @@ Sqlite.prototype.prepare = function preparing(sql) {
   if (/^(?:INSERT|UPDATE)/.test(sql.trim())) {
     const run = statement.run.bind(statement);
     statement.run = (/** @type {any[]} */ ...values) => {
+      if (when === "full" && sql.includes(String(what))) throw Object.assign(new Error("database or disk is full"), { code: "SQLITE_FULL" });
       written += `${sql.match(/(?:INTO|UPDATE) (\w+)/)?.[1]} ${sql.includes("signal_keys") ? values[1] : ""} `;
       return run(...values);
     };
