@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import path from "node:path";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { encode } from "../src/auth-state.mjs";
 import { openStore } from "../src/store/store.mjs";
@@ -99,23 +99,28 @@ const POINTS = ["before journal_parts", "after journal_parts", "before inbox", "
 /** The same points for Baileys alone, which has no journal. */
 const STOCK = /** @type {Record<string, string>} */ ({ "before journal_parts": "before session", "after journal_parts": "after session" });
 
-for (const kind of Object.keys(KINDS)) {
-  const own = kind.includes("phone");
-  for (const point of POINTS.filter((each) => !own || each.includes("journal"))) {
-    test(`${kind}, killed ${point.replace("_parts", "")}, is there once after two redeliveries`, async (t) => {
-      const { node, run, rows } = await prepared(t, kind);
-      const killed = await run([node], "ours", point);
-      assert.equal(killed.signal, "SIGKILL", killed.errors);
-      const started = await run([again(node), again(node)], "ours");
-      assert.equal(started.code, 0, started.errors);
-      const receipts = started.said.filter((line) => line === "receipt");
-      assert.equal(receipts.length, 2, String(started.said));
-      // The owner's word to themselves is no inbound message: it is heard, at least once.
-      if (own) assert.ok(started.said.includes("heard hello"), String(started.said));
-      else assert.equal(rows(), 1);
-    });
+/** Most of their time is processes that start. */
+const SIDE_BY_SIDE = { concurrency: 4 };
+
+describe("killed", SIDE_BY_SIDE, () => {
+  for (const kind of Object.keys(KINDS)) {
+    const own = kind.includes("phone");
+    for (const point of POINTS.filter((each) => !own || each.includes("journal"))) {
+      test(`${kind}, killed ${point.replace("_parts", "")}, is there once after two redeliveries`, async (t) => {
+        const { node, run, rows } = await prepared(t, kind);
+        const killed = await run([node], "ours", point);
+        assert.equal(killed.signal, "SIGKILL", killed.errors);
+        const started = await run([again(node), again(node)], "ours");
+        assert.equal(started.code, 0, started.errors);
+        const receipts = started.said.filter((line) => line === "receipt");
+        assert.equal(receipts.length, 2, String(started.said));
+        // The owner's word to themselves is no inbound message: it is heard, at least once.
+        if (own) assert.ok(started.said.includes("heard hello"), String(started.said));
+        else assert.equal(rows(), 1);
+      });
+    }
   }
-}
+});
 
 test("what was decrypted before a kill is there without any redelivery", async (t) => {
   const { node, run, rows } = await prepared(t, "a message by LID");

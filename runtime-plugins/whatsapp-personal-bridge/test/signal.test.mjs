@@ -71,15 +71,17 @@ test("a send begins a session where there is none", async (t) => {
   assert.equal(await ben.reads(await ours.encrypts(BEN.jid, "hello")), "hello");
 });
 
-test("sends and messages of one person side by side all arrive", async (t) => {
+test("sends by number and messages by LID, side by side over one session, all arrive", async (t) => {
   const { ours } = linked(t);
   const ana = await acquainted(ours);
   await ana.meets(await ours.bundle());
   const texts = Array.from({ length: 20 }, (_, number) => `message ${number}`);
+  const number = String(ANA.alternative.sender_pn);
+  await ours.repository.lidMapping.storeLIDPNMappings([{ lid: ANA.jid, pn: number }]);
   const stanzas = [];
   for (const text of texts) stanzas.push(await ana.says(text));
   const [sealed] = await Promise.all([
-    ours.keys.transaction(() => Promise.all(texts.map((text) => ours.encrypts(ANA.jid, text))), "a send"),
+    ours.keys.transaction(() => Promise.all(texts.map((text) => ours.encrypts(number, text))), "a send"),
     Promise.all(stanzas.map((node) => ours.gets(node))),
   ]);
   for (const [number, text] of texts.entries()) assert.equal(await ana.reads(/** @type {any} */ (sealed[number])), text);

@@ -8,10 +8,11 @@
 import Sqlite from "libsql";
 
 const [when, what] = String(process.env.KILL_AT).split(" ");
-const { prepare, exec } = Sqlite.prototype;
+const prototype = /** @type {any} */ (Sqlite.prototype);
+const { prepare, exec } = prototype;
 let written = "";
 
-Sqlite.prototype.prepare = function preparing(sql) {
+prototype.prepare = function preparing(/** @type {string} */ sql) {
   const statement = prepare.call(this, sql);
   if (/^(?:INSERT|UPDATE)/.test(sql.trim())) {
     const run = statement.run.bind(statement);
@@ -24,7 +25,7 @@ Sqlite.prototype.prepare = function preparing(sql) {
   return statement;
 };
 
-Sqlite.prototype.exec = function executing(sql) {
+prototype.exec = function executing(/** @type {string} */ sql) {
   const matches = sql === "COMMIT" && written.split(" ").includes(String(what));
   if (sql === "BEGIN IMMEDIATE") written = "";
   if (matches && when === "before") process.kill(process.pid, "SIGKILL");

@@ -22,7 +22,7 @@ import { Signal } from "../../src/signal.mjs";
  */
 
 // libsignal prints sessions; the product's silence would silence the tests' own reports, too.
-for (const name of /** @type {const} */ (["info", "warn", "error"])) console[name] = () => undefined;
+for (const name of ["info", "warn", "error"]) Reflect.set(globalThis.console, name, () => undefined);
 
 export const ME = { id: "15550001000:3@s.whatsapp.net", lid: "555000100010001:3@lid" };
 export const GROUP = "120363012345678901@g.us";
@@ -75,7 +75,7 @@ export class Contact {
   constructor({ jid, alternative }) {
     this.jid = jid;
     this.alternative = alternative;
-    this.creds = { ...initAuthCreds(), me: { id: jid } };
+    this.creds = initAuthCreds();
     this.#keys = addTransactionCapability(inMemory(), SILENT, TRANSACTIONS);
     this.#repository = DEFAULT_CONNECTION_CONFIG.makeSignalRepository({ creds: this.creds, keys: this.#keys }, SILENT);
   }
