@@ -138,6 +138,8 @@ export class Session {
     const connection = this.#connection;
     this.#connection = null;
     await connection?.close();
+    // What was being decrypted goes to the receiver first.
+    await this.#signal.quiet();
     await this.#receiver.settled();
   }
 

@@ -5,7 +5,7 @@
  * Baileys, so it may be loaded only after the silence.
  */
 
-import { AsyncLocalStorage } from "node:async_hooks";
+import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { DEFAULT_CONNECTION_CONFIG } from "@whiskeysockets/baileys";
 
@@ -16,11 +16,17 @@ import { DEFAULT_CONNECTION_CONFIG } from "@whiskeysockets/baileys";
  * @typedef {import("./journal.mjs").Journal} Journal
  */
 
+/** Made while this file is loaded, when there is no transaction yet. The same as a snapshot, which Node 20 has since 20.5. */
+const BEFORE_ALL = new AsyncResource("signal");
+
 /**
  * Runs work outside every transaction of its caller. Baileys sends within a transaction that is
  * committed after the bytes have left; what runs through here commits by itself, before.
+ * @template T
+ * @param {() => T} work
+ * @returns {T}
  */
-const outside = AsyncLocalStorage.snapshot();
+const outside = (work) => BEFORE_ALL.runInAsyncScope(work);
 
 /** Marks what runs within one transaction, also when that is long over. */
 const scopes = /** @type {AsyncLocalStorage<{ over: boolean }>} */ (new AsyncLocalStorage());
@@ -48,7 +54,7 @@ export class Signal {
        * @param {() => Promise<Uint8Array>} work
        */
       const decrypt = (lock, ciphertext, work) =>
-        this.#alone(() => journal.decrypt({ keys, lock, ciphertext, work, quiet: () => this.#quiet() }));
+        this.#alone(() => journal.decrypt({ keys, lock, ciphertext, work, quiet: () => this.quiet() }));
       return {
         ...inner,
         decryptMessage: (wanted) => decrypt(wanted.jid, wanted.ciphertext, () => inner.decryptMessage(wanted)),
@@ -76,7 +82,7 @@ export class Signal {
   }
 
   /** Resolves when Baileys has done what it does right after a message, such as taking in a sender key. */
-  async #quiet() {
+  async quiet() {
     await nextTurn();
     await this.#alone(async () => undefined);
   }

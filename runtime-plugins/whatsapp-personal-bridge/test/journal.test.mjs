@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { test } from "node:test";
 import Sqlite from "libsql";
+import { STEPS } from "../src/store/schema.mjs";
 import { openStore } from "../src/store/store.mjs";
 import { again, ANA, BEN, bridge, Contact, GROUP, link, ME, PHONE } from "./support/signal.mjs";
 import { temporaryDir } from "./support/fixtures.mjs";
@@ -204,6 +205,24 @@ test("a login does not answer with what another one decrypted", async (t) => {
   const next = bridge(store);
   await next.replays();
   assert.notEqual(await next.gets(again(node)), "receipt");
+});
+
+test("a store from before the journal gets one, and keeps its login", async (t) => {
+  const dir = temporaryDir(t);
+  const db = new Sqlite(path.join(dir, "bridge.db"));
+  for (const step of STEPS.slice(0, 4)) db.exec(step);
+  db.exec("PRAGMA user_version = 4");
+  db.close();
+  const older = openStore(dir);
+  link(older);
+  older.close();
+  const store = openStore(dir);
+  t.after(() => store.close());
+  const ours = bridge(store);
+  const ana = new Contact(ANA);
+  await ana.meets(await ours.bundle());
+  assert.equal(await ours.gets(await ana.says("hello")), "receipt");
+  assert.deepEqual(await ours.texts(), ["hello"]);
 });
 
 test("hashes are forgotten after 30 days, not before", async (t) => {
