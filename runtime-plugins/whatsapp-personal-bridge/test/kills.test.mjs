@@ -8,7 +8,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { encode } from "../src/auth-state.mjs";
 import { openStore } from "../src/store/store.mjs";
-import { again, ANA, BEN, bridge, Contact, link, ME, PHONE } from "./support/signal.mjs";
+import { again, ANA, BEN, bridge, Contact, link, ME, PHONE, rowsIn } from "./support/signal.mjs";
 import { temporaryDir } from "./support/fixtures.mjs";
 
 /** @typedef {import("@whiskeysockets/baileys").BinaryNode} Node */
@@ -86,12 +86,7 @@ async function prepared(t, kind) {
     const [code, signal] = await once(child, "close", { signal: AbortSignal.timeout(30_000) });
     return { code, signal, said: said.split("\n").filter(Boolean), errors };
   };
-  const rows = () => {
-    const opened = openStore(dir);
-    const found = opened.inbox.handOut({ batch: "test", limit: 100, now: Date.now(), except: [] }).filter(({ message_id: id }) => id === node.attrs.id);
-    opened.close();
-    return found.length;
-  };
+  const rows = () => rowsIn(dir, `SELECT 1 FROM inbox WHERE message_id = '${node.attrs.id}'`).length;
   return { node, run, rows };
 }
 

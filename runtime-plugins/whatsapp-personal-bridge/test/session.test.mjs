@@ -116,8 +116,14 @@ test("what the last run decrypted and did not deal with is in the inbox before t
   before.close();
 
   const made = parts(t, { dir });
-  const state = once(made.heard, "state", { signal: AbortSignal.timeout(10_000) });
-  const session = new Session({ ...made, die: rethrow, webUrl: "ws://127.0.0.1:9/ws/chat", version: "0.1.0", pairing: null }, QUICK);
+  const heard = new EventEmitter();
+  const state = once(heard, "state", { signal: AbortSignal.timeout(10_000) });
+  /** @type {typeof made.emit} */
+  const emit = (event, fields) => {
+    made.emit(event, fields);
+    heard.emit(event);
+  };
+  const session = new Session({ ...made, emit, die: rethrow, webUrl: "ws://127.0.0.1:9/ws/chat", version: "0.1.0", pairing: null }, QUICK);
   t.after(() => session.stop());
   session.start();
   await state;

@@ -1,7 +1,6 @@
 // @ts-check
 /** Parts of a bridge for tests that need no WhatsApp: a real store, a session that is told its state. */
 
-import { EventEmitter } from "node:events";
 import { Inbox } from "../../src/inbox.mjs";
 import { Outbox } from "../../src/outbox.mjs";
 import { RequestError } from "../../src/errors.mjs";
@@ -20,17 +19,15 @@ export function parts(t, { allowed = ["*"], dir = temporaryDir(t), ackMs = 200, 
   t.after(() => store.close());
   /** @type {{ event: string, [field: string]: unknown }[]} */
   const events = [];
-  const heard = new EventEmitter();
   /** @type {import("../../src/events.mjs").Emit} */
   const emit = (event, fields = {}) => {
     events.push({ event, ...fields });
-    heard.emit(event, fields);
   };
   const people = new People(store);
   const settings = { ...DEFAULT_SETTINGS, groupReply, allowedChatIds: allowed.length > 0 ? allowed : undefined };
   const inbox = new Inbox({ store, people, emit }, settings);
   const outbox = new Outbox(store, emit, ackMs);
-  return { store, people, inbox, outbox, emit, events, heard, dir, settings };
+  return { store, people, inbox, outbox, emit, events, dir, settings };
 }
 
 /**

@@ -2,10 +2,12 @@
 /** People with real Signal keys: contacts over Baileys' own repository, and us over a store. */
 
 import { EventEmitter } from "node:events";
+import path from "node:path";
 import {
   addTransactionCapability, cleanMessage, decryptMessageNode, DEFAULT_CONNECTION_CONFIG, encodeWAMessage, generateSignalPubKey, getNextPreKeys, initAuthCreds, proto,
   unpadRandomMax16,
 } from "@whiskeysockets/baileys";
+import Sqlite from "libsql";
 import { decode, encode, loadAuth } from "../../src/auth-state.mjs";
 import { Inbox } from "../../src/inbox.mjs";
 import { Journal } from "../../src/journal.mjs";
@@ -213,8 +215,30 @@ export function bridge(store, { stock = false, allowed = ["*"], die = rethrow, s
     async encrypts(jid, text) {
       return repository.encryptMessage({ jid, data: encodeWAMessage({ conversation: text }) });
     },
-    texts: async () => (await inbox.receive({ waitMs: 0, max: 100, inFlight: [], allowed: ["*"] })).rows.map((row) => row.content.text),
   };
+}
+
+/**
+ * What the file of a store says, whoever else has it open.
+ * @param {string} dir
+ * @param {string} sql
+ * @returns {any[]}
+ */
+export function rowsIn(dir, sql) {
+  const db = new Sqlite(path.join(dir, "bridge.db"));
+  try {
+    return db.prepare(sql).all();
+  } finally {
+    db.close();
+  }
+}
+
+/**
+ * @param {string} dir
+ * @returns {string[]} of the inbox, in its order
+ */
+export function textsIn(dir) {
+  return rowsIn(dir, "SELECT body FROM inbox ORDER BY seq").map(({ body }) => JSON.parse(body).text);
 }
 
 /**
