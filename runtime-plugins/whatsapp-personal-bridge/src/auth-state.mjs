@@ -8,9 +8,15 @@
 import { BufferJSON, initAuthCreds, proto } from "@whiskeysockets/baileys";
 
 /**
+ * The type under which decrypted messages pass through Baileys' transactions into the journal: they
+ * reach the disk together with the session that decrypted them.
+ */
+export const JOURNAL = "journal";
+
+/**
  * @typedef {import("@whiskeysockets/baileys").AuthenticationCreds} Creds
  * @typedef {import("@whiskeysockets/baileys").SignalDataTypeMap} KeyTypes
- * @typedef {{ state: import("@whiskeysockets/baileys").AuthenticationState, save: () => void }} Auth
+ * @typedef {{ login: number, state: import("@whiskeysockets/baileys").AuthenticationState, save: () => void }} Auth
  */
 
 /**
@@ -25,6 +31,7 @@ export function loadAuth(store, die) {
   const creds = login ? withoutUnusedCode(decodeCreds(login.creds, store)) : initAuthCreds();
   const id = login ? login.id : store.logins.add(encode(creds));
   return {
+    login: id,
     save: () => guarded(die, () => store.logins.saveCreds(id, encode(creds))),
     state: {
       creds,
@@ -39,7 +46,14 @@ export function loadAuth(store, die) {
             }
             return found;
           }),
-        set: (data) => guarded(die, () => store.logins.changeKeys(id, encodeKeys(data))),
+        set: (data) =>
+          guarded(die, () => {
+            const { [JOURNAL]: journalled, ...keys } = /** @type {import("@whiskeysockets/baileys").SignalDataSet & { [JOURNAL]?: Record<string, import("./store/journal.mjs").Part> }} */ (data);
+            store.transaction(() => {
+              store.logins.changeKeys(id, encodeKeys(keys));
+              if (journalled) store.journal.add(id, journalled);
+            });
+          }),
       },
     },
   };
@@ -111,7 +125,22 @@ function decodeCreds(text, store) {
  */
 function decodeKey(type, text) {
   const value = decode(text);
-  return type === "app-state-sync-key" ? proto.Message.AppStateSyncKeyData.fromObject(value) : value;
+  if (type === "app-state-sync-key") return proto.Message.AppStateSyncKeyData.fromObject(value);
+  return type === "sender-key" ? readableSenderKey(value) : value;
+}
+
+/**
+ * Baileys writes the bytes in a sender key as lists of numbers, which it does not read back as
+ * bytes: the keys of group messages that came out of order would be of no use to it.
+ * @param {unknown} value JSON, as bytes
+ */
+function readableSenderKey(value) {
+  try {
+    return Buffer.from(encode(decode(/** @type {Buffer} */ (value).toString("utf8"))));
+  } catch {
+    // Baileys cannot read it either, and asks the sender for a new one.
+    return value;
+  }
 }
 
 /**

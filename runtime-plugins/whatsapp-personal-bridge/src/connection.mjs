@@ -7,11 +7,14 @@
 
 import { makeWASocket, proto } from "@whiskeysockets/baileys";
 import { RequestError } from "./errors.mjs";
+import { SILENT, TRANSACTIONS } from "./quiet.mjs";
 
 /**
  * @typedef {import("@whiskeysockets/baileys").WASocket} Socket
  * @typedef {{
  *   auth: import("@whiskeysockets/baileys").AuthenticationState,
+ *   signal: import("./signal.mjs").Signal,
+ *   journal: import("./journal.mjs").Journal,
  *   outbox: import("./outbox.mjs").Outbox,
  *   timing: import("./timing.mjs").Timing,
  *   webUrl: string | null,
@@ -24,23 +27,12 @@ import { RequestError } from "./errors.mjs";
 const NO_MEMBER = new Set([401, 403, 404, 406]);
 const LOGGED_OUT = 401;
 
-/** @type {import("@whiskeysockets/baileys").SocketConfig["logger"]} */
-const SILENT = {
-  level: "silent",
-  child: () => SILENT,
-  trace: () => undefined,
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
-
 export class Connection {
   /** @type {Socket} */ socket;
   /** @type {import("./timing.mjs").Timing} */ #timing;
 
   /** @param {Setup} setup */
-  constructor({ auth, outbox, timing, webUrl, webVersion, version }) {
+  constructor({ auth, signal, journal, outbox, timing, webUrl, webVersion, version }) {
     this.#timing = timing;
     this.socket = makeWASocket({
       auth,
@@ -53,12 +45,15 @@ export class Connection {
       markOnlineOnConnect: false,
       syncFullHistory: false,
       shouldSyncHistoryMessage: () => false,
-      transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 0 },
+      transactionOpts: TRANSACTIONS,
+      makeSignalRepository: signal.repositoryFor(journal),
       getMessage: async ({ id }) => {
         const bytes = id ? outbox.bytesOf(id) : null;
         return bytes ? proto.Message.decode(bytes) : undefined;
       },
     });
+    // Before anybody else: a message is decrypted as soon as it is heard of.
+    this.socket.ws.on("frame", (/** @type {unknown} */ frame) => journal.notice(frame));
     // The server has said its last word; waiting for it to close too can take half a minute.
     for (const last of ["CB:stream:error", "CB:failure"]) this.socket.ws.on(last, () => setTimeout(() => this.#terminate(), timing.closeMs).unref());
   }
@@ -71,8 +66,10 @@ export class Connection {
    */
   async relay(jid, messageId, body) {
     const group = jid.endsWith("@g.us");
-    // Baileys sends to nobody without a word; it keeps the answer, so that asking costs nothing.
-    if (!group && (await this.socket.getUSyncDevices([jid], true, false)).length === 0) {
+    // Baileys sends to nobody without a word; it keeps the answer, so that asking costs nothing. As
+    // part of a send: it would take this for a reason to replace sessions, which signal.mjs leaves then.
+    const devices = () => this.socket.getUSyncDevices([jid], true, false);
+    if (!group && (await this.#keys.transaction(devices, "devices of a contact")).length === 0) {
       throw new RequestError("whatsapp_rejected", "WhatsApp knows no device of this contact. Check that the number uses WhatsApp");
     }
     try {
@@ -116,6 +113,10 @@ export class Connection {
     const timer = setTimeout(() => this.#terminate(), this.#timing.closeMs);
     await closing;
     clearTimeout(timer);
+  }
+
+  get #keys() {
+    return /** @type {import("@whiskeysockets/baileys").SignalKeyStoreWithTransaction} */ (this.socket.authState.keys);
   }
 
   #terminate() {

@@ -15,8 +15,8 @@ import { TIMING } from "./timing.mjs";
  * @typedef {{
  *   conversation: string, aliases: Identity[], sender: string, senders: string[], messageId: string,
  *   group: boolean, addressed: boolean, kind: string, text: string, senderName: string | null,
- *   sentAt: number, groupSubject: string | null,
- * }} Inbound `conversation`: the chat's preferred id; which one it keeps is decided when it is
+ *   sentAt: number, groupSubject: string | null, finish?: () => void,
+ * }} Inbound `finish`: called in the transaction that decides on the message. `conversation`: the chat's preferred id; which one it keeps is decided when it is
  * stored. `addressed`: a group message that mentions or quotes us
  * @typedef {import("./handout.mjs").Body} Body
  * @typedef {import("./handout.mjs").Handed} Handed
@@ -91,8 +91,16 @@ export class Inbox {
       }
       return;
     }
+    this.#store.transaction(() => {
+      this.#settle(message);
+      message.finish?.();
+    });
+  }
+
+  /** @param {Inbound} message */
+  #settle(message) {
     const aliases = this.#allAliases(message.aliases);
-    const entry = this.#allowlist.match(aliases);
+    const entry = this.#allowlist?.match(aliases) ?? null;
     this.#tell(message.conversation, aliases, entry);
     if (entry === null) return this.#refuse(message.conversation, aliases);
     if (message.group && !this.#wanted(message)) {

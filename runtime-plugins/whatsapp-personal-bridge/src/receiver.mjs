@@ -17,7 +17,10 @@ import { isAddressed } from "./mentions.mjs";
  *   emit: import("./events.mjs").Emit,
  *   die: (error: unknown) => never,
  *   backlogMaxAgeMs: number,
- * }} Parts
+ *   pause?: { hear(text: string): void },
+ *   outbox?: Pick<import("./outbox.mjs").Outbox, "bytesOf">,
+ * }} Parts `pause`: told what the owner writes into the chat with themselves
+ * @typedef {Pick<Socket, "groupMetadata"> & { signalRepository: { lidMapping: { getPNForLID(lid: string): Promise<string | null> } } }} Lookups
  */
 
 /** Messages that could not be read and may still become readable; older ones are given up. */
@@ -48,9 +51,20 @@ export class Receiver {
     return this.#unreadable.size + this.#givenUp;
   }
 
-  /** @param {Socket} socket a new one, before anything has come in on it */
-  listen(socket) {
-    hearMessages(socket.ev, (message, type) => this.#enqueue(() => this.#take(socket, message, type)));
+  /**
+   * Messages come from the journal as soon as they are decrypted. Baileys reports them too, up to
+   * half a minute later; that counts for what the journal does not know, as what cannot be read.
+   * @param {Socket} socket a new one, before anything has come in on it
+   * @param {import("./journal.mjs").Journal} [journal]
+   */
+  listen(socket, journal) {
+    if (journal) this.take(journal, socket);
+    hearMessages(socket.ev, (message, type) =>
+      this.#enqueue(async () => {
+        if (journal?.knows(message.key)) journal.heard(message);
+        else await this.#take(socket, message, type);
+      }),
+    );
     // What the phone sends again comes as a change of what could not be read.
     socket.ev.on("messages.update", (updates) => {
       for (const { key, update } of updates) {
@@ -60,6 +74,19 @@ export class Receiver {
     socket.ev.on("groups.update", (updates) => {
       for (const { id, subject } of updates) if (id && subject) this.#subjects.set(id, subject);
     });
+  }
+
+  /**
+   * @param {import("./journal.mjs").Journal} journal
+   * @param {Lookups} lookups
+   */
+  take(journal, lookups) {
+    journal.onMessage((read) =>
+      this.#enqueue(async () => {
+        const delivery = await read();
+        if (delivery) await this.#take(lookups, delivery.message, delivery.type, delivery.finish);
+      }),
+    );
   }
 
   /** Resolves when everything that came in has been dealt with. */
@@ -84,23 +111,44 @@ export class Receiver {
   }
 
   /**
-   * @param {Socket} socket
+   * @param {Lookups} lookups
    * @param {WAMessage} message
    * @param {"notify" | "append"} type
+   * @param {() => void} [finish] called when the message needs no second look, whatever happens
    */
-  async #take(socket, message, type) {
+  async #take(lookups, message, type, finish = () => undefined) {
+    const ignored = await this.#accept(lookups, message, type, finish);
+    if (ignored === null) return;
+    this.#ignored[ignored] = (this.#ignored[ignored] ?? 0) + 1;
+    finish();
+  }
+
+  /**
+   * @param {Lookups} lookups
+   * @param {WAMessage} message
+   * @param {"notify" | "append"} type
+   * @param {() => void} finish
+   * @returns {Promise<string | null>} why it is left alone; null when it is not
+   */
+  async #accept(lookups, message, type, finish) {
     const { people, inbox, backlogMaxAgeMs } = this.#parts;
     const read = readMessage(message);
-    if ("ignored" in read && read.ignored !== "undecryptable") return this.#ignore(read.ignored);
     const now = Date.now();
     const sent = sentAt(message.messageTimestamp, now);
-    if (type === "append" && now - sent > backlogMaxAgeMs) return this.#ignore("too_old");
-    const where = await this.#place(socket, message.key);
-    if (!where) return this.#ignore("malformed");
+    const tooOld = type === "append" && now - sent > backlogMaxAgeMs;
+    if ("ignored" in read && read.ignored === "own" && !tooOld) this.#hearOwner(message);
+    if ("ignored" in read && read.ignored !== "undecryptable") return read.ignored;
+    if (tooOld) return "too_old";
+    const where = await this.#place(lookups, message.key);
+    if (!where) return "malformed";
     const { name, self, ...place } = where;
     // Ourselves under the id that Baileys did not expect here: answering it would be a loop.
-    if (self) return this.#ignore("own");
-    if ("ignored" in read) return this.#cannotRead(message, name, place.conversation);
+    if (self) return "own";
+    if ("ignored" in read) {
+      this.#cannotRead(message, name, place.conversation);
+      finish();
+      return null;
+    }
     this.#unreadable.delete(name);
     inbox.accept({
       ...place,
@@ -108,17 +156,31 @@ export class Receiver {
       addressed: place.group && isAddressed(message.message, (jid) => people.isSelf(jid)),
       senderName: message.pushName ? shortened(message.pushName, LONGEST_NAME) : null,
       sentAt: sent,
-      groupSubject: place.group ? this.#subject(socket, place.conversation) : null,
+      groupSubject: place.group ? this.#subject(lookups, place.conversation) : null,
+      finish,
     });
+    return null;
   }
 
   /**
-   * @param {Socket} socket
+   * What the owner's phone writes into the owner's own chat is meant for the bridge. What the bridge
+   * itself sends there never is.
+   * @param {WAMessage} message
+   */
+  #hearOwner({ key, message }) {
+    const { pause, people, outbox } = this.#parts;
+    if (!pause || !people.isSelf(key.remoteJid) || (key.id && outbox?.bytesOf(key.id))) return;
+    const read = readMessage({ key: { ...key, fromMe: false }, message });
+    if ("text" in read && read.text.kind === "text") pause.hear(read.text.text);
+  }
+
+  /**
+   * @param {Lookups} lookups
    * @param {WAMessage["key"]} key
    */
-  async #place(socket, key) {
+  async #place(lookups, key) {
     const { people } = this.#parts;
-    const askNumber = (/** @type {string} */ lid) => socket.signalRepository.lidMapping.getPNForLID(lid);
+    const askNumber = (/** @type {string} */ lid) => lookups.signalRepository.lidMapping.getPNForLID(lid);
     const chat = await people.of(key.remoteJid, key.remoteJidAlt, askNumber);
     const group = chat.aliases[0]?.kind === "group";
     const author = group ? await people.of(key.participant, key.participantAlt, askNumber) : chat;
@@ -154,21 +216,16 @@ export class Receiver {
     this.#parts.emit("message_unreadable", { chat: shortReference(conversation) });
   }
 
-  /** @param {string} why */
-  #ignore(why) {
-    this.#ignored[why] = (this.#ignored[why] ?? 0) + 1;
-  }
-
   /**
    * A group's name and people, asked for once and in the background: no message waits for it.
-   * @param {Socket} socket
+   * @param {Lookups} lookups
    * @param {string} jid
    */
-  #subject(socket, jid) {
+  #subject(lookups, jid) {
     const known = this.#subjects.get(jid);
     if (known !== undefined) return known;
     this.#subjects.set(jid, null);
-    socket.groupMetadata(jid).then(
+    lookups.groupMetadata(jid).then(
       ({ subject, participants }) => {
         this.#subjects.set(jid, subject);
         this.#enqueue(async () => this.#parts.people.learn(participants));

@@ -11,10 +11,12 @@ import { isLinked, loadAuth } from "./auth-state.mjs";
 import { codeOf, Connection } from "./connection.mjs";
 import { RequestError } from "./errors.mjs";
 import { fromJid } from "./identity.mjs";
+import { Journal } from "./journal.mjs";
 import { Pairing } from "./pairing.mjs";
 import { hearReceipts } from "./receipts.mjs";
 import { Receiver } from "./receiver.mjs";
 import { decide, FRESH } from "./reconnect.mjs";
+import { Signal } from "./signal.mjs";
 import { TIMING } from "./timing.mjs";
 
 /**
@@ -36,6 +38,7 @@ import { TIMING } from "./timing.mjs";
  *   version: string,
  *   settings: Pick<import("./settings.mjs").Settings, "backlogMaxAgeMs" | "webVersion">,
  *   pairing: import("./pairing.mjs").Wanted | null,
+ *   pause?: { hear(text: string): void },
  * }} Parts
  */
 
@@ -44,6 +47,7 @@ export class Session {
   /** @type {import("./timing.mjs").Timing} */ #timing;
   /** @type {Receiver} */ #receiver;
   /** @type {Pairing} */ #pairing;
+  #signal = new Signal();
   /** @type {Connection | null} */ #connection = null;
   /** @type {State} */ #state = "starting";
   /** @type {string | null} */ #reason = null;
@@ -90,6 +94,16 @@ export class Session {
 
   /** Opens a connection, and from then on keeps one. */
   start() {
+    if (this.#replay()) {
+      void this.#receiver.settled().then(() => {
+        if (!this.#stopped) this.#begin();
+      });
+    } else {
+      this.#begin();
+    }
+  }
+
+  #begin() {
     this.#connect();
     if (this.#paired && this.#pairing.codeWanted) {
       this.#parts.emit("warning", { code: "already_linked", message: "This login is linked already, so no pairing code is asked for. To link another phone, run `loong whatsapp-personal bridge logout` first." });
@@ -125,6 +139,8 @@ export class Session {
     const connection = this.#connection;
     this.#connection = null;
     await connection?.close();
+    // What was being decrypted goes to the receiver first.
+    await this.#signal.quiet();
     await this.#receiver.settled();
   }
 
@@ -160,6 +176,20 @@ export class Session {
 
   // --- one connection --------------------------------------------------------------------------
 
+  /** @returns {boolean} whether the last run has left messages that are dealt with now */
+  #replay() {
+    const { store, people, die } = this.#parts;
+    if (!store.logins.current()) return false;
+    const auth = loadAuth(store, die);
+    const { me } = auth.state.creds;
+    people.setSelf([me?.id, me?.lid]);
+    const journal = new Journal(store.journal, auth, die);
+    const signalRepository = journal.repository();
+    const groupMetadata = () => Promise.reject(new RequestError("not_connected", "The bridge is not connected to WhatsApp yet"));
+    this.#receiver.take(journal, { signalRepository, groupMetadata });
+    return journal.replay(signalRepository) > 0;
+  }
+
   #connect() {
     try {
       this.#open();
@@ -177,7 +207,8 @@ export class Session {
     people.setSelf(this.#paired ? [me?.id, me?.lid] : []);
     // Between two rounds of codes a person sees one pairing, not many connections.
     if (this.#state !== "pairing") this.#setState("connecting", null, this.#paired ? "Connecting to WhatsApp." : "Asking WhatsApp for a QR code.");
-    const connection = new Connection({ auth: auth.state, outbox, timing: this.#timing, webUrl, webVersion: settings.webVersion, version });
+    const journal = new Journal(store.journal, auth, die);
+    const connection = new Connection({ auth: auth.state, signal: this.#signal, journal, outbox, timing: this.#timing, webUrl, webVersion: settings.webVersion, version });
     this.#connection = connection;
     const { socket } = connection;
     this.#pairing.begin(socket);
@@ -212,7 +243,7 @@ export class Session {
       if (update.connection === "open") this.#opened(connection);
       if (update.connection === "close") this.#ended(connection, codeOf(update.lastDisconnect?.error), null);
     });
-    this.#receiver.listen(socket);
+    this.#receiver.listen(socket, journal);
     hearReceipts(socket.ev, (messageId, what, at) => outbox.receipt(messageId, what, at), (jid) => people.isSelf(jid));
   }
 

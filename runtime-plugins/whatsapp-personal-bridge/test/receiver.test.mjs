@@ -16,15 +16,17 @@ const UNREADABLE = 2;
 /**
  * A receiver with everything behind it, and Baileys' events in the test's hands.
  * @param {import("node:test").TestContext} t
- * @param {Parameters<typeof parts>[1] & { mapping?: Record<string, string>, metadata?: any, backlogMaxAgeMs?: number }} [options]
+ * @param {Parameters<typeof parts>[1] & { mapping?: Record<string, string>, metadata?: any, backlogMaxAgeMs?: number, sent?: string[], pause?: { hear(text: string): void } }} [options]
  */
-function receiving(t, { mapping = {}, metadata = { subject: "Team", participants: [] }, backlogMaxAgeMs = 60_000, ...options } = {}) {
+function receiving(t, { mapping = {}, metadata = { subject: "Team", participants: [] }, backlogMaxAgeMs = 60_000, sent = [], pause, ...options } = {}) {
   const made = parts(t, options);
   made.people.setSelf(["15550001000:3@s.whatsapp.net", "555000100010001:3@lid"]);
   const ev = new EventEmitter();
   const receiver = new Receiver({
     ...made,
     backlogMaxAgeMs,
+    outbox: { bytesOf: (id) => (sent.includes(id) ? Buffer.from("x") : null) },
+    ...(pause ? { pause } : {}),
     die: (error) => {
       throw error;
     },
@@ -82,6 +84,19 @@ test("ourselves are never answered, by number or by LID, whatever Baileys makes 
   await comes(message({ remoteJid: GROUP, participant: ME }));
   assert.deepEqual(await stored(), []);
   assert.deepEqual(receiver.ignored, { own: 5 });
+});
+
+test("the owner's own chat is heard, but not what the bridge sends there, nor what is late beyond the window", async (t) => {
+  /** @type {string[]} */
+  const heard = [];
+  const { comes } = receiving(t, { sent: ["OURS"], pause: { active: false, hear: (text) => void heard.push(text) } });
+  const own = (/** @type {string} */ id, /** @type {string} */ text, /** @type {any} */ more = {}) => message({ id, remoteJid: ME, fromMe: true }, { message: { conversation: text }, ...more });
+  await comes(own("OURS", "!pause"));
+  await comes(own("O1", "!resume", { messageTimestamp: seconds(120_000) }), "append");
+  await comes(own("O2", "anything"));
+  await comes(message({ id: "O3", remoteJid: MY_LID, fromMe: true }, { message: { extendedTextMessage: { text: "!pause" } } }));
+  await comes(message({ id: "O4", remoteJid: ANA, fromMe: true }, { message: { conversation: "!pause" } }));
+  assert.deepEqual(heard, ["anything", "!pause"]);
 });
 
 test("late messages are taken within the window, oldest first and once", async (t) => {

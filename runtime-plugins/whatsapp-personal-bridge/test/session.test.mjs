@@ -8,8 +8,11 @@ import { makeEventBuffer } from "@whiskeysockets/baileys";
 import { RequestError } from "../src/errors.mjs";
 import { hearMessages } from "../src/receiver.mjs";
 import { Session } from "../src/session.mjs";
+import { openStore } from "../src/store/store.mjs";
 import { TIMING } from "../src/timing.mjs";
 import { parts } from "./support/bridge.mjs";
+import { temporaryDir } from "./support/fixtures.mjs";
+import { ANA, bridge, Contact, link, rethrow } from "./support/signal.mjs";
 
 const QUICK = { ...TIMING, backoffFirstMs: 10, backoffMaxMs: 20, replacedRetryMs: 10, loggedOutRetryMs: 10, silentMs: 300, closeMs: 50 };
 
@@ -98,4 +101,31 @@ test("messages that Baileys holds back when the connection ends are heard, oldes
   ev.emit("connection.update", { connection: "close" });
   /** @type {any} */ (ev).destroy();
   assert.deepEqual(heard, [["A1", "append"], ["A2", "append"]]);
+});
+
+test("what the last run decrypted and did not deal with is in the inbox before the first connection", async (t) => {
+  const dir = temporaryDir(t);
+  const before = openStore(dir);
+  link(before);
+  // Nobody has named an allowlist yet, so the message waits.
+  const last = bridge(before, { allowed: null });
+  const ana = new Contact(ANA);
+  await ana.meets(await last.bundle());
+  await last.gets(await ana.says("hello"));
+  last.auth.save();
+  before.close();
+
+  const made = parts(t, { dir });
+  const heard = new EventEmitter();
+  const state = once(heard, "state", { signal: AbortSignal.timeout(10_000) });
+  /** @type {typeof made.emit} */
+  const emit = (event, fields) => {
+    made.emit(event, fields);
+    heard.emit(event);
+  };
+  const session = new Session({ ...made, emit, die: rethrow, webUrl: "ws://127.0.0.1:9/ws/chat", version: "0.1.0", pairing: null }, QUICK);
+  t.after(() => session.stop());
+  session.start();
+  await state;
+  assert.deepEqual(made.events.map(({ event }) => event).filter((event) => event !== "allowlist_match"), ["message_in", "state"]);
 });

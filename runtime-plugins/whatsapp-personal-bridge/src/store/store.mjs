@@ -11,6 +11,7 @@ import { Chats } from "./chats.mjs";
 import { createTables, Database } from "./database.mjs";
 import { damaged, openingError } from "./errors.mjs";
 import { InboxRows } from "./inbox.mjs";
+import { JournalRows } from "./journal.mjs";
 import { Logins } from "./logins.mjs";
 import { OutboxRows } from "./outbox.mjs";
 import { SavedSettings } from "./settings.mjs";
@@ -69,9 +70,11 @@ export class Store {
     this.logins = new Logins(db);
     this.inbox = new InboxRows(db);
     this.outbox = new OutboxRows(db);
+    this.journal = new JournalRows(db);
     this.chats = new Chats(db);
     this.settings = new SavedSettings(db);
     this.inbox.forgetOld(Date.now());
+    this.journal.forgetOld(Date.now());
   }
 
   /** @param {string} why */
