@@ -135,7 +135,12 @@ export class Journal {
     const { id, lid } = this.#me();
     const { fullMessage: message, decrypt } = decryptMessageNode({ ...node, content }, id, lid, repository, SILENT);
     await decrypt();
-    cleanMessage(message, id, lid);
+    try {
+      cleanMessage(message, id, lid);
+    } catch {
+      // Baileys stumbles over content such as a reaction to nothing. Thrown on, it would end every start.
+      message.message = null;
+    }
     if (isForBaileys(message)) return null;
     return { message, type: node.attrs.offline ? "append" : "notify", finish: () => this.#finish(name) };
   }

@@ -131,8 +131,8 @@ export class Receiver {
    * @returns {Promise<string | null>} why it is left alone; null when it is not
    */
   async #accept(lookups, message, type, finish) {
-    const { people, inbox, backlogMaxAgeMs } = this.#parts;
-    const read = readMessage(message);
+    const { inbox, backlogMaxAgeMs } = this.#parts;
+    const { read, addressed } = this.#read(message);
     const now = Date.now();
     const sent = sentAt(message.messageTimestamp, now);
     const tooOld = type === "append" && now - sent > backlogMaxAgeMs;
@@ -153,13 +153,26 @@ export class Receiver {
     inbox.accept({
       ...place,
       ...read.text,
-      addressed: place.group && isAddressed(message.message, (jid) => people.isSelf(jid)),
+      addressed: place.group && addressed,
       senderName: message.pushName ? shortened(message.pushName, LONGEST_NAME) : null,
       sentAt: sent,
       groupSubject: place.group ? this.#subject(lookups, place.conversation) : null,
       finish,
     });
     return null;
+  }
+
+  /**
+   * One message that we stumble over must not end this start, and every one after it.
+   * @param {WAMessage} message
+   * @returns {{ read: ReturnType<typeof readMessage>, addressed: boolean }}
+   */
+  #read(message) {
+    try {
+      return { read: readMessage(message), addressed: isAddressed(message.message, (jid) => this.#parts.people.isSelf(jid)) };
+    } catch {
+      return { read: { ignored: "malformed" }, addressed: false };
+    }
   }
 
   /**
@@ -170,7 +183,7 @@ export class Receiver {
   #hearOwner({ key, message }) {
     const { pause, people, outbox } = this.#parts;
     if (!pause || !people.isSelf(key.remoteJid) || (key.id && outbox?.bytesOf(key.id))) return;
-    const read = readMessage({ key: { ...key, fromMe: false }, message });
+    const { read } = this.#read({ key: { ...key, fromMe: false }, message });
     if ("text" in read && read.text.kind === "text") pause.hear(read.text.text);
   }
 

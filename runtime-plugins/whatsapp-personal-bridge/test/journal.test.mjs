@@ -192,6 +192,18 @@ test("what the owner's phone tells Baileys itself is kept until Baileys has it",
   assert.equal(open(), 0);
 });
 
+test("a message over which Baileys stumbles ends neither this run nor the next", async (t) => {
+  const { ours, ana, store, rows, texts } = await linked(t);
+  ours.journal.onMessage(() => undefined);
+  await ours.gets(await ana.sends({ reactionMessage: { text: "to nothing" } }));
+  const next = bridge(store);
+  await next.replays();
+  assert.deepEqual(next.receiver.ignored, { empty: 1 });
+  assert.equal(rows("SELECT 1 FROM journal_parts WHERE plaintext IS NOT NULL").length, 0);
+  await next.gets(await ana.says("still here"));
+  assert.deepEqual(texts(), ["still here"]);
+});
+
 test("a login does not answer with what another one decrypted", async (t) => {
   const { ours, ana, store } = await linked(t);
   const node = await ana.says("to the old login");

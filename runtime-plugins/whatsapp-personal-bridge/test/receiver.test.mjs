@@ -16,9 +16,9 @@ const UNREADABLE = 2;
 /**
  * A receiver with everything behind it, and Baileys' events in the test's hands.
  * @param {import("node:test").TestContext} t
- * @param {Parameters<typeof parts>[1] & { mapping?: Record<string, string>, metadata?: any, backlogMaxAgeMs?: number, sent?: string[], pause?: { hear(text: string): void } }} [options]
+ * @param {Parameters<typeof parts>[1] & { mapping?: Record<string, string>, metadata?: any, backlogMaxAgeMs?: number, sent?: string[], owner?: { hear(text: string): void } }} [options]
  */
-function receiving(t, { mapping = {}, metadata = { subject: "Team", participants: [] }, backlogMaxAgeMs = 60_000, sent = [], pause, ...options } = {}) {
+function receiving(t, { mapping = {}, metadata = { subject: "Team", participants: [] }, backlogMaxAgeMs = 60_000, sent = [], owner, ...options } = {}) {
   const made = parts(t, options);
   made.people.setSelf(["15550001000:3@s.whatsapp.net", "555000100010001:3@lid"]);
   const ev = new EventEmitter();
@@ -26,7 +26,7 @@ function receiving(t, { mapping = {}, metadata = { subject: "Team", participants
     ...made,
     backlogMaxAgeMs,
     outbox: { bytesOf: (id) => (sent.includes(id) ? Buffer.from("x") : null) },
-    ...(pause ? { pause } : {}),
+    ...(owner ? { pause: owner } : {}),
     die: (error) => {
       throw error;
     },
@@ -44,7 +44,7 @@ function receiving(t, { mapping = {}, metadata = { subject: "Team", participants
     ev.emit("messages.upsert", { messages: [message].flat(), type });
     await receiver.settled();
   };
-  const stored = async () => (await made.inbox.receive({ waitMs: 0, max: 100, consumer: { id: "test", instance: "1" }, inFlight: [], allowed: ["*"] })).rows;
+  const stored = async () => (await made.inbox.receive({ waitMs: 0, max: 100, inFlight: [], allowed: ["*"] })).rows;
   return { ...made, ev, receiver, comes, stored };
 }
 
@@ -89,7 +89,7 @@ test("ourselves are never answered, by number or by LID, whatever Baileys makes 
 test("the owner's own chat is heard, but not what the bridge sends there, nor what is late beyond the window", async (t) => {
   /** @type {string[]} */
   const heard = [];
-  const { comes } = receiving(t, { sent: ["OURS"], pause: { active: false, hear: (text) => void heard.push(text) } });
+  const { comes } = receiving(t, { sent: ["OURS"], owner: { hear: (text) => void heard.push(text) } });
   const own = (/** @type {string} */ id, /** @type {string} */ text, /** @type {any} */ more = {}) => message({ id, remoteJid: ME, fromMe: true }, { message: { conversation: text }, ...more });
   await comes(own("OURS", "!pause"));
   await comes(own("O1", "!resume", { messageTimestamp: seconds(120_000) }), "append");
@@ -161,6 +161,15 @@ for (const [name, content, addressed] of ADDRESSED) {
     assert.equal((await stored()).length, addressed ? 1 : 0);
   });
 }
+
+test("content over which the reader stumbles is counted, and the next message is read", async (t) => {
+  const { comes, stored, receiver } = receiving(t);
+  const poison = { get conversation() { throw new TypeError("no such thing"); } };
+  await comes(message({ id: "P1", remoteJid: ANA }, { message: poison }));
+  await comes(message({ id: "P2", remoteJid: ANA }));
+  assert.deepEqual(receiver.ignored, { malformed: 1 });
+  assert.deepEqual((await stored()).map((row) => row.message_id), ["P2"]);
+});
 
 test("a number that has a new owner no longer stands for the old one", (t) => {
   const { people, store } = receiving(t);

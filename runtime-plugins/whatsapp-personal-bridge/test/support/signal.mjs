@@ -198,8 +198,12 @@ export function bridge(store, { stock = false, allowed = ["*"], die = rethrow, s
       await decrypt();
       const answer = message.messageStubType ? String(message.messageStubParameters?.[0]) : "receipt";
       say(answer);
-      cleanMessage(message, ME.id, ME.lid);
-      ev.emit("messages.upsert", { messages: [message], type: node.attrs.offline ? "append" : "notify" });
+      try {
+        cleanMessage(message, ME.id, ME.lid);
+        ev.emit("messages.upsert", { messages: [message], type: node.attrs.offline ? "append" : "notify" });
+      } catch {
+        // Baileys reports no message over which it stumbles.
+      }
       await receiver.settled();
       return answer;
     },
