@@ -112,7 +112,8 @@ export class Session {
    * @returns {Promise<{ unlinked: boolean, setAside: boolean }>} `unlinked`: WhatsApp confirmed it
    */
   async logout() {
-    this.#leaving ??= this.#leave();
+    // Cleared out here: with nothing to wait for, `#leave` is over before it is stored.
+    this.#leaving ??= this.#leave().finally(() => (this.#leaving = null));
     return this.#leaving;
   }
 
@@ -277,23 +278,19 @@ export class Session {
   }
 
   async #leave() {
-    try {
-      const connection = this.#connection;
-      if (!this.#paired) return { unlinked: false, setAside: false };
-      const connected = this.#state === "connected";
-      // From here on its end is no event: it is what we want.
-      this.#connection = null;
-      this.#clearTimers();
-      this.#setState("logged_out", "logged_out_here", "Unlinking this device. The login is set aside; pair again.");
-      const unlinked = connection && connected ? await connection.unlink() : false;
-      await connection?.close();
-      this.#setLoginAside("logged_out_here");
-      this.#history = FRESH;
-      if (!this.#stopped) this.#connect();
-      return { unlinked, setAside: true };
-    } finally {
-      this.#leaving = null;
-    }
+    const connection = this.#connection;
+    if (!this.#paired) return { unlinked: false, setAside: false };
+    const connected = this.#state === "connected";
+    // From here on its end is no event: it is what we want.
+    this.#connection = null;
+    this.#clearTimers();
+    this.#setState("logged_out", "logged_out_here", "Unlinking this device. The login is set aside; pair again.");
+    const unlinked = connection && connected ? await connection.unlink() : false;
+    await connection?.close();
+    this.#setLoginAside("logged_out_here");
+    this.#history = FRESH;
+    if (!this.#stopped) this.#connect();
+    return { unlinked, setAside: true };
   }
 
   /** @param {string} because */

@@ -4,7 +4,8 @@ import { EventEmitter, once } from "node:events";
 import http from "node:http";
 import net from "node:net";
 import { test } from "node:test";
-import { makeEventBuffer } from "@whiskeysockets/baileys";
+import { initAuthCreds, makeEventBuffer } from "@whiskeysockets/baileys";
+import { encode } from "../src/auth-state.mjs";
 import { RequestError } from "../src/errors.mjs";
 import { hearMessages } from "../src/receiver.mjs";
 import { Session } from "../src/session.mjs";
@@ -13,17 +14,23 @@ import { parts } from "./support/bridge.mjs";
 
 const QUICK = { ...TIMING, backoffFirstMs: 10, backoffMaxMs: 20, replacedRetryMs: 10, loggedOutRetryMs: 10, silentMs: 300, closeMs: 50 };
 
+/** A login that a phone has linked. */
+const linked = () => encode({ ...initAuthCreds(), me: { id: "15550001000:3@s.whatsapp.net", lid: "555000100010001:3@lid", name: "Olga" }, account: {} });
+const deaf = () => net.createServer((socket) => socket.on("error", () => undefined));
+
 /**
  * @param {import("node:test").TestContext} t
  * @param {net.Server} server in WhatsApp's place
+ * @param {{ login?: string, timing?: Partial<typeof TIMING> }} [options]
  */
-async function facing(t, server) {
+async function facing(t, server, { login, timing = {} } = {}) {
   server.listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
   const address = server.address();
   assert.ok(address && typeof address === "object");
   const made = parts(t);
   made.store.logins.setAside("test");
+  if (login) made.store.logins.add(login);
   /** @type {{ event: string, [field: string]: unknown }[]} */
   const seen = [];
   const heard = new EventEmitter();
@@ -39,18 +46,18 @@ async function facing(t, server) {
     webUrl: `ws://127.0.0.1:${address.port}/ws/chat`,
     version: "0.1.0",
     pairing: null,
-  }, QUICK);
+  }, { ...QUICK, ...timing });
   t.after(async () => {
     await session.stop();
     server.close();
   });
   /** @param {string} wanted */
   const reason = async (wanted) => (await once(heard, wanted, { signal: AbortSignal.timeout(10_000) }))[0];
-  return { session, reason, seen };
+  return { session, reason, seen, store: made.store };
 }
 
 test("a server that never answers the upgrade is given up by our own watchdog", async (t) => {
-  const { session, reason } = await facing(t, net.createServer((socket) => socket.on("error", () => undefined)));
+  const { session, reason } = await facing(t, deaf());
   const given = reason("no_answer");
   session.start();
   assert.equal((await given).state, "reconnecting");
@@ -80,6 +87,27 @@ test("a stopped session does not come back", async (t) => {
   session.recycle("test");
   assert.equal(seen.length, before);
   assert.equal(session.status().state, "connecting");
+});
+
+test("a logout with nothing linked changes nothing, and a resume and another logout still work", async (t) => {
+  const { session, reason, seen } = await facing(t, deaf(), { timing: { silentMs: 50, backoffFirstMs: 600_000, backoffMaxMs: 600_000 } });
+  const lost = reason("no_answer");
+  session.start();
+  assert.deepEqual(await session.logout(), { unlinked: false, setAside: false });
+  await lost;
+  const before = seen.length;
+  session.resume();
+  assert.deepEqual(seen.slice(before).map(({ state }) => state), ["connecting"]);
+  assert.deepEqual(await session.logout(), { unlinked: false, setAside: false });
+});
+
+test("a linked login is set aside by a logout without a connection, and a new one is asked for", async (t) => {
+  const { session, seen, store } = await facing(t, deaf(), { login: linked() });
+  session.start();
+  assert.deepEqual(await session.logout(), { unlinked: false, setAside: true });
+  assert.deepEqual(seen.filter(({ event }) => event === "state").map(({ state }) => state), ["connecting", "logged_out", "connecting"]);
+  assert.equal(store.logins.all().length, 3);
+  assert.deepEqual(await session.logout(), { unlinked: false, setAside: false });
 });
 
 test("messages that Baileys holds back when the connection ends are heard, oldest first", () => {
