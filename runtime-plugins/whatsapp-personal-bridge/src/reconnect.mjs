@@ -9,9 +9,10 @@ import { TIMING } from "./timing.mjs";
 /**
  * @typedef {"starting" | "pairing" | "pairing_expired" | "connecting" | "connected" | "reconnecting"
  *   | "logged_out" | "replaced" | "blocked" | "outdated"} State
- * @typedef {{ failures: number, rounds: number, takeovers: number }} History
+ * @typedef {{ failures: number, rounds: number, takeovers: number, restarted: boolean }} History
  * `failures`: ends in a row without a settled connection; `rounds`: QR rounds without a scan;
- * `takeovers`: times another client took the login over, lately.
+ * `takeovers`: times another client took the login over, lately; `restarted`: WhatsApp asked for a
+ * new connection, and none has stood since.
  * @typedef {{ code: number | undefined, paired: boolean, qrShown: boolean }} Ending
  * @typedef {{
  *   state: State, reason: string, message: string,
@@ -21,7 +22,7 @@ import { TIMING } from "./timing.mjs";
  */
 
 /** @type {Readonly<History>} */
-export const FRESH = Object.freeze({ failures: 0, rounds: 0, takeovers: 0 });
+export const FRESH = Object.freeze({ failures: 0, rounds: 0, takeovers: 0, restarted: false });
 export const QR_ROUNDS = 3;
 
 const BLOCKED =
@@ -40,7 +41,8 @@ export function decide(ending, history, random = Math.random, waits = TIMING) {
   const { code, paired } = ending;
   switch (code) {
     case 515:
-      return { ...go("connecting", "restart_required", "WhatsApp asks for a new connection."), history };
+      if (history.restarted) return backOff(ending, history, random, waits);
+      return { ...go("connecting", "restart_required", "WhatsApp asks for a new connection."), history: { ...history, restarted: true } };
     case 408:
       return paired || !ending.qrShown ? backOff(ending, history, random, waits) : qrUsedUp(history);
     case 401:

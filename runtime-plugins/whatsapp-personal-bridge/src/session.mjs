@@ -231,7 +231,7 @@ export class Session {
   #opened(connection) {
     const { me } = connection.socket.authState.creds;
     this.#parts.people.setSelf([me?.id, me?.lid]);
-    this.#history = { ...this.#history, rounds: 0 };
+    this.#history = { ...this.#history, rounds: 0, restarted: false };
     this.#forgetting = [
       setTimeout(() => (this.#history = { ...FRESH, takeovers: this.#history.takeovers }), this.#timing.settledMs),
       setTimeout(() => (this.#history = FRESH), this.#timing.takeoverForgottenMs),

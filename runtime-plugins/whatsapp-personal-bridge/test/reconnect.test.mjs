@@ -76,7 +76,20 @@ test("a second take-over is not fought", () => {
 });
 
 test("a restart that WhatsApp asks for is no failure", () => {
-  assert.deepEqual(after(515, PAIRED, { failures: 3 }).history, { ...FRESH, failures: 3 });
+  assert.deepEqual(after(515, PAIRED, { failures: 3 }).history, { ...FRESH, failures: 3, restarted: true });
+});
+
+test("a server that asks for one restart after the other is backed off from", () => {
+  /** @type {(number | null)[]} */
+  const waits = [];
+  let history = FRESH;
+  for (let restart = 0; restart < 4; restart += 1) {
+    const decision = decide({ code: 515, ...PAIRED }, history, () => 1);
+    waits.push(decision.delayMs);
+    history = decision.history;
+  }
+  assert.deepEqual(waits, [0, 1_000, 2_000, 4_000]);
+  assert.equal(after(515, PAIRED, { ...history, restarted: false }).delayMs, 0, "once a connection has stood in between");
 });
 
 test("no wait is longer than its ceiling or shorter than nothing, whatever chance says", () => {
