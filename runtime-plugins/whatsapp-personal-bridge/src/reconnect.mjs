@@ -24,6 +24,7 @@ import { TIMING } from "./timing.mjs";
 /** @type {Readonly<History>} */
 export const FRESH = Object.freeze({ failures: 0, rounds: 0, takeovers: 0, restarted: false });
 export const QR_ROUNDS = 3;
+const QR_USED_UP = 408;
 
 const BLOCKED =
   "WhatsApp refuses this account (403): it is blocked, or blocked for a time. The phone says why and for how long. Nothing is tried until `loong whatsapp-personal bridge resume`.";
@@ -43,11 +44,9 @@ export function decide(ending, history, random = Math.random, waits = TIMING) {
     case 515:
       if (history.restarted) return backOff(ending, history, random, waits);
       return { ...go("connecting", "restart_required", "WhatsApp asks for a new connection."), history: { ...history, restarted: true } };
-    case 408:
-      return paired || !ending.qrShown ? backOff(ending, history, random, waits) : qrUsedUp(history);
     case 401:
     case 411:
-      if (!paired) return backOff(ending, history, random, waits);
+      if (!paired) return lost(ending, history, random, waits);
       return {
         ...go("logged_out", "logged_out", "WhatsApp ended the login: the phone unlinked this device. The old one is set aside; pair again.", waits.loggedOutRetryMs),
         newLogin: true,
@@ -60,7 +59,7 @@ export function decide(ending, history, random = Math.random, waits = TIMING) {
     case 405:
       return { ...rest("outdated", "outdated", OUTDATED), history };
     default:
-      return backOff(ending, history, random, waits);
+      return lost(ending, history, random, waits);
   }
 }
 
@@ -83,18 +82,24 @@ function backOff({ code }, history, random, waits) {
 }
 
 /**
+ * Whatever ended a connection that showed a QR: nobody scanned it, and the round is over.
+ * @param {Ending} ending
  * @param {History} history
+ * @param {() => number} random
+ * @param {Waits} waits
  * @returns {Decision}
  */
-function qrUsedUp(history) {
+function lost(ending, history, random, waits) {
+  if (ending.paired || !ending.qrShown) return backOff(ending, history, random, waits);
   const rounds = history.rounds + 1;
-  if (rounds < QR_ROUNDS) {
-    return { ...go("pairing", "qr_used_up", "Nobody scanned the code. A new one follows."), history: { ...history, rounds } };
+  if (rounds >= QR_ROUNDS) {
+    return {
+      ...rest("pairing_expired", "qr_not_scanned", "Nobody scanned the code. For a new one press Enter here, or run `loong whatsapp-personal bridge resume`."),
+      history: { ...history, rounds: 0 },
+    };
   }
-  return {
-    ...rest("pairing_expired", "qr_not_scanned", "Nobody scanned the code. For a new one press Enter here, or run `loong whatsapp-personal bridge resume`."),
-    history: { ...history, rounds: 0 },
-  };
+  if (ending.code !== QR_USED_UP) return backOff(ending, { ...history, rounds }, random, waits);
+  return { ...go("pairing", "qr_used_up", "Nobody scanned the code. A new one follows."), history: { ...history, rounds } };
 }
 
 /**

@@ -263,7 +263,8 @@ export class Session {
     const decision = decide({ code, paired: this.#paired, qrShown: shown }, this.#history, Math.random, this.#timing);
     this.#history = decision.history;
     if (decision.newLogin) this.#setLoginAside(decision.reason);
-    this.#setState(decision.state, cause ?? decision.reason, decision.message, decision.delayMs);
+    // A rest is explained by what it waits for.
+    this.#setState(decision.state, decision.delayMs === null ? decision.reason : (cause ?? decision.reason), decision.message, decision.delayMs);
     if (decision.delayMs === null) return;
     this.#retryAt = Date.now() + decision.delayMs;
     this.#next = setTimeout(() => this.#connect(), decision.delayMs);

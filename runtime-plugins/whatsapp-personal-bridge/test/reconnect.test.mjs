@@ -69,6 +69,20 @@ test("after three rounds that nobody scanned the bridge rests, and a resumed one
   assert.deepEqual([last.state, last.delayMs, last.history.rounds], ["pairing_expired", null, 0]);
 });
 
+test("a round of codes counts whatever ends its connection, and a lost one waits before the next", () => {
+  let history = FRESH;
+  for (const code of [428, undefined]) {
+    const decision = decide({ code, ...UNPAIRED }, history, () => 1);
+    assert.equal(decision.state, "reconnecting");
+    assert.ok(decision.delayMs !== null && decision.delayMs > 0);
+    history = decision.history;
+  }
+  const last = decide({ code: 401, ...UNPAIRED }, history);
+  assert.deepEqual([last.state, last.reason, last.delayMs], ["pairing_expired", "qr_not_scanned", null]);
+  const unseen = decide({ code: 428, paired: false, qrShown: false }, history);
+  assert.deepEqual([unseen.state, unseen.history.rounds], ["reconnecting", history.rounds], "a code that never showed is no round");
+});
+
 test("a second take-over is not fought", () => {
   const { history } = after(440);
   const again = after(440, PAIRED, history);
