@@ -9,20 +9,20 @@ import { TIMING } from "./timing.mjs";
 /**
  * @typedef {"starting" | "pairing" | "pairing_expired" | "connecting" | "connected" | "reconnecting"
  *   | "logged_out" | "replaced" | "blocked" | "outdated"} State
- * @typedef {{ failures: number, rounds: number, takeovers: number, restarted: boolean }} History
+ * @typedef {{ failures: number, rounds: number, takenOverAt: number | null, restarted: boolean }} History
  * `failures`: ends in a row without a settled connection; `rounds`: QR rounds without a scan;
- * `takeovers`: times another client took the login over, lately; `restarted`: WhatsApp asked for a
+ * `takenOverAt`: when another client last took the login over; `restarted`: WhatsApp asked for a
  * new connection, and none has stood since.
  * @typedef {{ code: number | undefined, paired: boolean, qrShown: boolean }} Ending
  * @typedef {{
  *   state: State, reason: string, message: string,
  *   delayMs: number | null, newLogin: boolean, history: History,
  * }} Decision `delayMs` null: rest until somebody resumes; `newLogin`: set the old one aside first
- * @typedef {Pick<import("./timing.mjs").Timing, "backoffFirstMs" | "backoffMaxMs" | "replacedRetryMs" | "loggedOutRetryMs">} Waits
+ * @typedef {Pick<import("./timing.mjs").Timing, "backoffFirstMs" | "backoffMaxMs" | "replacedRetryMs" | "loggedOutRetryMs" | "takeoverForgottenMs">} Waits
  */
 
 /** @type {Readonly<History>} */
-export const FRESH = Object.freeze({ failures: 0, rounds: 0, takeovers: 0, restarted: false });
+export const FRESH = Object.freeze({ failures: 0, rounds: 0, takenOverAt: null, restarted: false });
 export const QR_ROUNDS = 3;
 const QR_USED_UP = 408;
 
@@ -36,9 +36,10 @@ const OUTDATED =
  * @param {History} history
  * @param {() => number} [random] 0 to 1
  * @param {Waits} [waits]
+ * @param {number} [now]
  * @returns {Decision}
  */
-export function decide(ending, history, random = Math.random, waits = TIMING) {
+export function decide(ending, history, random = Math.random, waits = TIMING, now = Date.now()) {
   const { code, paired } = ending;
   switch (code) {
     case 515:
@@ -53,7 +54,7 @@ export function decide(ending, history, random = Math.random, waits = TIMING) {
         history: FRESH,
       };
     case 440:
-      return takenOver(history, waits);
+      return takenOver(history, waits, now);
     case 403:
       return { ...rest("blocked", "blocked", BLOCKED), history };
     case 405:
@@ -105,12 +106,14 @@ function lost(ending, history, random, waits) {
 /**
  * @param {History} history
  * @param {Waits} waits
+ * @param {number} now
  * @returns {Decision}
  */
-function takenOver(history, waits) {
-  const next = { ...history, takeovers: history.takeovers + 1 };
+function takenOver(history, waits, now) {
+  const lately = history.takenOverAt !== null && now - history.takenOverAt < waits.takeoverForgottenMs;
+  const next = { ...history, takenOverAt: now };
   const message = "Another client uses this login.";
-  if (history.takeovers === 0) return { ...go("replaced", "replaced", message, waits.replacedRetryMs), history: next };
+  if (!lately) return { ...go("replaced", "replaced", message, waits.replacedRetryMs), history: next };
   return { ...rest("replaced", "replaced_again", `${message} Stop it, then run \`loong whatsapp-personal bridge resume\`.`), history: next };
 }
 

@@ -53,7 +53,7 @@ export class Session {
   /** @type {Promise<{ unlinked: boolean, setAside: boolean }> | null} */ #leaving = null;
   /** @type {NodeJS.Timeout | undefined} */ #next;
   /** @type {NodeJS.Timeout | undefined} */ #watchdog;
-  /** @type {NodeJS.Timeout[]} */ #forgetting = [];
+  /** @type {NodeJS.Timeout | undefined} */ #settling;
   /** @type {number | null} */ #retryAt = null;
   /** @type {number | null} */ #lastFrameAt = null;
   /** @type {number | null} */ #connectedSince = null;
@@ -232,10 +232,7 @@ export class Session {
     const { me } = connection.socket.authState.creds;
     this.#parts.people.setSelf([me?.id, me?.lid]);
     this.#history = { ...this.#history, rounds: 0, restarted: false };
-    this.#forgetting = [
-      setTimeout(() => (this.#history = { ...FRESH, takeovers: this.#history.takeovers }), this.#timing.settledMs),
-      setTimeout(() => (this.#history = FRESH), this.#timing.takeoverForgottenMs),
-    ];
+    this.#settling = setTimeout(() => (this.#history = { ...FRESH, takenOverAt: this.#history.takenOverAt }), this.#timing.settledMs);
     const number = fromJid(me?.id);
     this.#self = {
       jid: jidNormalizedUser(me?.id),
@@ -303,9 +300,8 @@ export class Session {
   }
 
   #clearTimers() {
-    for (const timer of [this.#next, this.#watchdog, ...this.#forgetting]) clearTimeout(timer);
+    for (const timer of [this.#next, this.#watchdog, this.#settling]) clearTimeout(timer);
     this.#next = undefined;
-    this.#forgetting = [];
     this.#retryAt = null;
   }
 

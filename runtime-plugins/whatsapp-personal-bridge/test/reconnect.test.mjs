@@ -83,10 +83,14 @@ test("a round of codes counts whatever ends its connection, and a lost one waits
   assert.deepEqual([unseen.state, unseen.history.rounds], ["reconnecting", history.rounds], "a code that never showed is no round");
 });
 
-test("a second take-over is not fought", () => {
-  const { history } = after(440);
-  const again = after(440, PAIRED, history);
-  assert.deepEqual([again.state, again.delayMs], ["replaced", null]);
+test("a second take-over within a day is not fought, however often the connection was lost in between", () => {
+  const day = TIMING.takeoverForgottenMs;
+  const { history } = decide({ code: 440, ...PAIRED }, FRESH, MIDDLE, TIMING, 1_000);
+  const between = decide({ code: 428, ...PAIRED }, history, MIDDLE, TIMING, 2_000).history;
+  const soon = decide({ code: 440, ...PAIRED }, between, MIDDLE, TIMING, 999 + day);
+  assert.deepEqual([soon.state, soon.delayMs], ["replaced", null]);
+  const later = decide({ code: 440, ...PAIRED }, between, MIDDLE, TIMING, 1_000 + day);
+  assert.deepEqual([later.state, later.delayMs], ["replaced", TIMING.replacedRetryMs]);
 });
 
 test("a restart that WhatsApp asks for is no failure", () => {
@@ -119,5 +123,5 @@ test("no wait is longer than its ceiling or shorter than nothing, whatever chanc
 test("a refusal says what it means and what to do", () => {
   assert.match(after(405).message, /version.*@whiskeysockets\/baileys.*whatsapp_web_version/);
   assert.match(after(403).message, /blocked.*phone.*bridge resume/);
-  assert.match(after(440, PAIRED, { takeovers: 1 }).message, /Another client.*bridge resume/);
+  assert.match(after(440, PAIRED, { takenOverAt: Date.now() }).message, /Another client.*bridge resume/);
 });
