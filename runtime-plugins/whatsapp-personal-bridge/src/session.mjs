@@ -175,6 +175,7 @@ export class Session {
     const { me } = auth.state.creds;
     this.#paired = isLinked(auth.state.creds);
     people.setSelf(this.#paired ? [me?.id, me?.lid] : []);
+    this.#self = this.#paired && me ? selfOf(me) : null;
     // Between two rounds of codes a person sees one pairing, not many connections.
     if (this.#state !== "pairing") this.#setState("connecting", null, this.#paired ? "Connecting to WhatsApp." : "Asking WhatsApp for a QR code.");
     const connection = new Connection({ auth: auth.state, outbox, timing: this.#timing, webUrl, webVersion: settings.webVersion, version });
@@ -233,13 +234,7 @@ export class Session {
     this.#parts.people.setSelf([me?.id, me?.lid]);
     this.#history = { ...this.#history, rounds: 0, restarted: false };
     this.#settling = setTimeout(() => (this.#history = { ...FRESH, takenOverAt: this.#history.takenOverAt }), this.#timing.settledMs);
-    const number = fromJid(me?.id);
-    this.#self = {
-      jid: jidNormalizedUser(me?.id),
-      lid: me?.lid ? jidNormalizedUser(me.lid) : null,
-      name: me?.name && me.name !== "~" ? me.name : null,
-      phone: number?.kind === "phone" ? `+${number.user}` : null,
-    };
+    if (me) this.#self = selfOf(me);
     this.#setState("connected", null, "Connected to WhatsApp.");
     this.#connectedSince = this.#changedAt;
     this.#connections += 1;
@@ -318,4 +313,18 @@ export class Session {
     this.#connectedSince = null;
     this.#parts.emit("state", { state, reason, message, retry_in_ms: retryInMs });
   }
+}
+
+/**
+ * @param {import("@whiskeysockets/baileys").Contact} me as the credentials name us
+ * @returns {Self}
+ */
+function selfOf(me) {
+  const number = fromJid(me.id);
+  return {
+    jid: jidNormalizedUser(me.id),
+    lid: me.lid ? jidNormalizedUser(me.lid) : null,
+    name: me.name && me.name !== "~" ? me.name : null,
+    phone: number?.kind === "phone" ? `+${number.user}` : null,
+  };
 }

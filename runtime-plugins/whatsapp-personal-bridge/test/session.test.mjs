@@ -101,6 +101,14 @@ test("a logout with nothing linked changes nothing, and a resume and another log
   assert.deepEqual(await session.logout(), { unlinked: false, setAside: false });
 });
 
+test("a linked login is known by name before its first connection stands", async (t) => {
+  const { session } = await facing(t, deaf(), { login: linked() });
+  session.start();
+  assert.deepEqual(session.status().identity, { jid: "15550001000@s.whatsapp.net", lid: "555000100010001@lid", name: "Olga", phone: "+15550001000" });
+  await session.logout();
+  assert.equal(session.status().identity, null);
+});
+
 test("a linked login is set aside by a logout without a connection, and a new one is asked for", async (t) => {
   const { session, seen, store } = await facing(t, deaf(), { login: linked() });
   session.start();
