@@ -54,8 +54,8 @@ export class Connection {
       syncFullHistory: false,
       shouldSyncHistoryMessage: () => false,
       transactionOpts: { maxCommitRetries: 1, delayBetweenTriesMs: 0 },
-      getMessage: async ({ id }) => {
-        const bytes = id ? outbox.bytesOf(id) : null;
+      getMessage: async ({ id, remoteJid }) => {
+        const bytes = id && remoteJid ? await outbox.bytesOf(id, remoteJid, (jid) => this.socket.signalRepository.lidMapping.getLIDForPN(jid)) : null;
         return bytes ? proto.Message.decode(bytes) : undefined;
       },
     });

@@ -98,10 +98,18 @@ export class Outbox {
 
   /**
    * @param {string} messageId
-   * @returns {Uint8Array | null} for WhatsApp's retry requests
+   * @param {string} chat that asks: nobody is sent what went to another one
+   * @param {(jid: string) => Promise<string | null>} [askLid] asks Baileys for the LID of a number
+   * @returns {Promise<Uint8Array | null>} for WhatsApp's retry requests
    */
-  bytesOf(messageId) {
-    return this.#store.outbox.byId(messageId)?.body ?? null;
+  async bytesOf(messageId, chat, askLid = async () => null) {
+    const row = this.#store.outbox.byId(messageId);
+    if (!row) return null;
+    if (this.#numberOf(row.jid) === this.#numberOf(chat)) return row.body;
+    // Somebody who has never written to us asks by a LID that only Baileys has heard of.
+    const to = fromJid(row.jid);
+    const lid = to?.kind === "phone" && this.#store.chats.lidOf(to.user) === null ? fromJid(await askLid(row.jid)) : null;
+    return lid && toJid(lid) === this.#numberOf(chat) ? row.body : null;
   }
 
   /**
@@ -135,11 +143,12 @@ export class Outbox {
     throw new RequestError("bad_request", "The idempotency key belongs to a message to another chat, so nothing was sent. Give every message a key of its own");
   }
 
-  /** @param {string} jid by its number, where that is known */
+  /** @param {string} jid by its number, where that is known, and without a device */
   #numberOf(jid) {
     const identity = fromJid(jid);
-    const phone = identity?.kind === "lid" ? this.#store.chats.phoneOf(identity.user) : null;
-    return phone === null ? jid : toJid({ kind: "phone", user: phone });
+    if (!identity) return jid;
+    const phone = identity.kind === "lid" ? this.#store.chats.phoneOf(identity.user) : null;
+    return toJid(phone === null ? identity : { kind: "phone", user: phone });
   }
 
   /**
