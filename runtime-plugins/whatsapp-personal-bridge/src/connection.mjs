@@ -5,7 +5,7 @@
  * only after the silence.
  */
 
-import { makeWASocket, proto } from "@whiskeysockets/baileys";
+import { makeWASocket, proto, S_WHATSAPP_NET } from "@whiskeysockets/baileys";
 import { RequestError } from "./errors.mjs";
 
 /**
@@ -102,7 +102,7 @@ export class Connection {
     });
     const request = {
       tag: "iq",
-      attrs: { to: "s.whatsapp.net", type: "set", xmlns: "md", id: socket.generateMessageTag() },
+      attrs: { to: S_WHATSAPP_NET, type: "set", xmlns: "md", id: socket.generateMessageTag() },
       content: [{ tag: "remove-companion-device", attrs: { jid, reason: "user_initiated" } }],
     };
     // It answers, or it ends the connection as it does for a device that is gone.
