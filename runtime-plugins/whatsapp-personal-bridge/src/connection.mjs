@@ -59,6 +59,7 @@ export class Connection {
         return bytes ? proto.Message.decode(bytes) : undefined;
       },
     });
+    keepUnavailable(this.socket);
     // The server has said its last word; waiting for it to close too can take half a minute.
     for (const last of ["CB:stream:error", "CB:failure"]) this.socket.ws.on(last, () => setTimeout(() => this.#terminate(), timing.closeMs).unref());
   }
@@ -127,4 +128,19 @@ export class Connection {
 export function codeOf(error) {
   const code = /** @type {any} */ (error)?.output?.statusCode;
   return typeof code === "number" ? code : undefined;
+}
+
+/**
+ * Baileys takes every change of the credentials that names nobody for a change of our name, and
+ * tells it in a presence without a type, which may pass for being online: the phone would stop
+ * ringing. It compares names only after this has made them the same.
+ * @param {Socket} socket
+ */
+function keepUnavailable({ ev, authState: { creds } }) {
+  const emit = ev.emit.bind(ev);
+  ev.emit = (event, data) => {
+    if (event !== "creds.update") return emit(event, data);
+    Object.assign(creds, data);
+    return emit("creds.update", creds.me ? { .../** @type {Partial<typeof creds>} */ (data), me: creds.me } : /** @type {Partial<typeof creds>} */ (data));
+  };
 }

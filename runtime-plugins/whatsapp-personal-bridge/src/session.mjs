@@ -192,10 +192,12 @@ export class Session {
     socket.ws.on("CB:ack,class:message", (/** @type {import("@whiskeysockets/baileys").BinaryNode} */ { attrs }) => {
       if (attrs.id) outbox.acknowledged(attrs.id, attrs.error ?? null);
     });
-    socket.ev.on("creds.update", () => {
+    let name = me?.name;
+    socket.ev.on("creds.update", (update) => {
       auth.save();
-      // With most of these Baileys sends a presence without a type, which may pass for being online:
-      // the phone would stop ringing.
+      if (update.me?.name === name) return;
+      name = update.me?.name;
+      // WhatsApp shows to others the name that comes with a presence; this one says that nobody is there.
       if (this.#state === "connected") socket.sendPresenceUpdate("unavailable").catch(() => undefined);
     });
     socket.ev.on("connection.update", (update) => {

@@ -16,3 +16,15 @@ test("an unlink is addressed to WhatsApp's server the way that WhatsApp itself i
   assert.equal(iq?.attrs.to, "@s.whatsapp.net");
   assert.deepEqual(/** @type {any} */ (iq?.content)[0].attrs, { jid: ME.id, reason: "user_initiated" });
 });
+
+test("no presence leaves but one that says that nobody is there, whatever changes in the credentials", async (t) => {
+  const { connection: { socket }, left } = await standing(t, LOGIN);
+  socket.ev.emit("creds.update", { accountSyncCounter: 1 });
+  socket.ev.emit("creds.update", { me: { ...ME, name: "Olga B" } });
+  socket.ev.emit("creds.update", socket.authState.creds);
+  socket.ev.emit("creds.update", { lastAccountSyncTimestamp: 2 });
+  await socket.sendPresenceUpdate("unavailable");
+  assert.deepEqual((await left()).map(({ tag, attrs }) => [tag, attrs]), [["presence", { name: "Olga B", type: "unavailable" }]]);
+  const { accountSyncCounter, lastAccountSyncTimestamp, me } = socket.authState.creds;
+  assert.deepEqual([accountSyncCounter, lastAccountSyncTimestamp, me?.name], [1, 2, "Olga B"]);
+});
