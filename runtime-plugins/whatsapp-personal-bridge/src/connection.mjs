@@ -5,7 +5,7 @@
  * only after the silence.
  */
 
-import { makeWASocket, proto, S_WHATSAPP_NET } from "@whiskeysockets/baileys";
+import { makeWASocket, proto, S_WHATSAPP_NET, USyncQuery, USyncUser } from "@whiskeysockets/baileys";
 import { RequestError } from "./errors.mjs";
 
 /**
@@ -38,6 +38,7 @@ const SILENT = {
 export class Connection {
   /** @type {Socket} */ socket;
   /** @type {import("./timing.mjs").Timing} */ #timing;
+  #over = false;
 
   /** @param {Setup} setup */
   constructor({ auth, outbox, timing, webUrl, webVersion, version }) {
@@ -59,6 +60,12 @@ export class Connection {
         return bytes ? proto.Message.decode(bytes) : undefined;
       },
     });
+    this.socket.ev.on("connection.update", ({ connection }) => {
+      if (connection !== "close") return;
+      this.#over = true;
+      // Left alone, Baileys waits a minute for every answer that cannot come any more.
+      this.socket.ws.emit("error", new Error("the connection has ended"));
+    });
     keepUnavailable(this.socket);
     // The server has said its last word; waiting for it to close too can take half a minute.
     for (const last of ["CB:stream:error", "CB:failure"]) this.socket.ws.on(last, () => setTimeout(() => this.#terminate(), timing.closeMs).unref());
@@ -68,14 +75,29 @@ export class Connection {
    * @param {string} jid
    * @param {string} messageId
    * @param {Uint8Array} body
-   * @throws {RequestError} `whatsapp_rejected`
+   * @throws {RequestError} `whatsapp_rejected`, `not_connected`, `timeout`
    */
   async relay(jid, messageId, body) {
+    const gone = () => this.#over || !this.socket.ws.isOpen;
+    const over = new RequestError("not_connected", "The connection to WhatsApp ended before the message was handed over. Try again");
+    if (gone()) throw over;
+    try {
+      await this.#relay(jid, messageId, body);
+    } catch (error) {
+      // What a dying connection says of a contact or a group is no answer.
+      throw gone() ? over : error;
+    }
+  }
+
+  /**
+   * @param {string} jid
+   * @param {string} messageId
+   * @param {Uint8Array} body
+   */
+  async #relay(jid, messageId, body) {
     const group = jid.endsWith("@g.us");
     // Baileys sends to nobody without a word; it keeps the answer, so that asking costs nothing.
-    if (!group && (await this.socket.getUSyncDevices([jid], true, false)).length === 0) {
-      throw new RequestError("whatsapp_rejected", "WhatsApp knows no device of this contact. Check that the number uses WhatsApp");
-    }
+    if (!group && (await this.socket.getUSyncDevices([jid], true, false)).length === 0) await this.#requireAnswer(jid);
     try {
       await this.socket.relayMessage(jid, proto.Message.decode(body), { messageId });
     } catch (error) {
@@ -84,6 +106,18 @@ export class Connection {
       }
       throw error;
     }
+  }
+
+  /**
+   * For Baileys no device and no answer are the same; only WhatsApp's own word is a refusal.
+   * @param {string} jid
+   */
+  async #requireAnswer(jid) {
+    const question = new USyncQuery().withContext("message").withDeviceProtocol().withUser(new USyncUser().withId(jid));
+    if (await this.socket.executeUSyncQuery(question)) {
+      throw new RequestError("whatsapp_rejected", "WhatsApp knows no device of this contact. Check that the number uses WhatsApp");
+    }
+    throw new RequestError("timeout", "WhatsApp did not say on which devices this contact is. Try again");
   }
 
   /**
@@ -113,6 +147,7 @@ export class Connection {
 
   /** Ends it, with the server's consent if that comes soon. */
   async close() {
+    this.#over = true;
     const closing = Promise.resolve(this.socket.end(undefined)).catch(() => undefined);
     const timer = setTimeout(() => this.#terminate(), this.#timing.closeMs);
     await closing;
