@@ -39,6 +39,7 @@ export class Connection {
   /** @type {Socket} */ socket;
   /** @type {import("./timing.mjs").Timing} */ #timing;
   #over = false;
+  /** @type {Promise<void>} all that it had to say has been heard */ #heard;
 
   /** @param {Setup} setup */
   constructor({ auth, outbox, timing, webUrl, webVersion, version }) {
@@ -60,11 +61,14 @@ export class Connection {
         return bytes ? proto.Message.decode(bytes) : undefined;
       },
     });
-    this.socket.ev.on("connection.update", ({ connection }) => {
-      if (connection !== "close") return;
-      this.#over = true;
-      // Left alone, Baileys waits a minute for every answer that cannot come any more.
-      this.socket.ws.emit("error", new Error("the connection has ended"));
+    this.#heard = new Promise((resolve) => {
+      this.socket.ev.on("connection.update", ({ connection }) => {
+        if (connection !== "close") return;
+        this.#over = true;
+        // Left alone, Baileys waits a minute for every answer that cannot come any more.
+        this.socket.ws.emit("error", new Error("the connection has ended"));
+        resolve();
+      });
     });
     keepUnavailable(this.socket);
     // The server has said its last word; waiting for it to close too can take half a minute.
@@ -145,13 +149,19 @@ export class Connection {
     return Promise.race([answered.then((done) => done || ended), ended]);
   }
 
-  /** Ends it, with the server's consent if that comes soon. */
+  /**
+   * Ends it, with the server's consent if that comes soon. Resolves when its last event has been
+   * heard, also where it was ending already, and after twice `closeMs` whatever Baileys does.
+   */
   async close() {
     this.#over = true;
-    const closing = Promise.resolve(this.socket.end(undefined)).catch(() => undefined);
-    const timer = setTimeout(() => this.#terminate(), this.#timing.closeMs);
-    await closing;
-    clearTimeout(timer);
+    Promise.resolve(this.socket.end(undefined)).catch(() => undefined);
+    const hurry = setTimeout(() => this.#terminate(), this.#timing.closeMs);
+    /** @type {NodeJS.Timeout | undefined} */
+    let enough;
+    await Promise.race([this.#heard, new Promise((resolve) => (enough = setTimeout(resolve, 2 * this.#timing.closeMs)))]);
+    clearTimeout(hurry);
+    clearTimeout(enough);
   }
 
   #terminate() {

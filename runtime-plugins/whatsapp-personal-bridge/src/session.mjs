@@ -44,6 +44,8 @@ export class Session {
   /** @type {Receiver} */ #receiver;
   /** @type {Pairing} */ #pairing;
   /** @type {Connection | null} */ #connection = null;
+  /** @type {Promise<void> | null} connections that we have left and that still end */ #closing = null;
+  /** @type {Connection | null} the last one that was opened */ #latest = null;
   /** @type {State} */ #state = "starting";
   /** @type {string | null} */ #reason = null;
   #changedAt = Date.now();
@@ -124,7 +126,8 @@ export class Session {
     this.#pairing.end();
     const connection = this.#connection;
     this.#connection = null;
-    await connection?.close();
+    // What it still held back comes in as it ends.
+    await Promise.all([this.#closing, connection?.close()]);
     await this.#receiver.settled();
   }
 
@@ -161,6 +164,13 @@ export class Session {
   // --- one connection --------------------------------------------------------------------------
 
   #connect() {
+    // The one before may still be writing credentials; the next begins with what it leaves.
+    if (this.#closing) {
+      void this.#closing.then(() => {
+        if (!this.#stopped && !this.#leaving && !this.#connection) this.#connect();
+      });
+      return;
+    }
     try {
       this.#open();
     } catch (error) {
@@ -180,6 +190,7 @@ export class Session {
     if (this.#state !== "pairing") this.#setState("connecting", null, this.#paired ? "Connecting to WhatsApp." : "Asking WhatsApp for a QR code.");
     const connection = new Connection({ auth: auth.state, outbox, timing: this.#timing, webUrl, webVersion: settings.webVersion, version });
     this.#connection = connection;
+    this.#latest = connection;
     const { socket } = connection;
     this.#pairing.begin(socket);
     this.#watch(connection);
@@ -194,6 +205,8 @@ export class Session {
     });
     let name = me?.name;
     socket.ev.on("creds.update", (update) => {
+      // One that outlived its time must not write over what a later one has saved.
+      if (this.#latest !== connection) return;
       auth.save();
       if (update.me?.name === name) return;
       name = update.me?.name;
@@ -269,7 +282,10 @@ export class Session {
     this.#connection = null;
     this.#pairing.end();
     this.#clearTimers();
-    void connection.close();
+    const closing = Promise.all([this.#closing, connection.close()]).then(() => {
+      if (this.#closing === closing) this.#closing = null;
+    });
+    this.#closing = closing;
   }
 
   async #leave() {
@@ -281,7 +297,7 @@ export class Session {
     this.#clearTimers();
     this.#setState("logged_out", "logged_out_here", "Unlinking this device. The login is set aside; pair again.");
     const unlinked = connection && connected ? await connection.unlink() : false;
-    await connection?.close();
+    await Promise.all([this.#closing, connection?.close()]);
     this.#setLoginAside("logged_out_here");
     this.#history = FRESH;
     if (!this.#stopped) this.#connect();

@@ -7,10 +7,11 @@ import { test } from "node:test";
 import { initAuthCreds, makeEventBuffer } from "@whiskeysockets/baileys";
 import { encode } from "../src/auth-state.mjs";
 import { RequestError } from "../src/errors.mjs";
-import { hearMessages } from "../src/receiver.mjs";
+import { hearMessages, Receiver } from "../src/receiver.mjs";
 import { Session } from "../src/session.mjs";
 import { TIMING } from "../src/timing.mjs";
 import { parts } from "./support/bridge.mjs";
+import { drop, upgrading } from "./support/upgraded.mjs";
 
 const QUICK = { ...TIMING, backoffFirstMs: 10, backoffMaxMs: 20, replacedRetryMs: 10, loggedOutRetryMs: 10, silentMs: 300, closeMs: 50 };
 
@@ -38,7 +39,7 @@ async function facing(t, server, { login, timing = {} } = {}) {
     ...made,
     emit: (event, fields = {}) => {
       seen.push({ event, ...fields });
-      heard.emit(String(fields.reason), fields);
+      heard.emit(String(fields.reason ?? fields.state), fields);
     },
     die: (error) => {
       throw error;
@@ -49,7 +50,7 @@ async function facing(t, server, { login, timing = {} } = {}) {
   }, { ...QUICK, ...timing });
   t.after(async () => {
     await session.stop();
-    server.close();
+    drop(server);
   });
   /** @param {string} wanted */
   const reason = async (wanted) => (await once(heard, wanted, { signal: AbortSignal.timeout(10_000) }))[0];
@@ -96,7 +97,9 @@ test("a logout with nothing linked changes nothing, and a resume and another log
   assert.deepEqual(await session.logout(), { unlinked: false, setAside: false });
   await lost;
   const before = seen.length;
+  const again = reason("connecting");
   session.resume();
+  await again;
   assert.deepEqual(seen.slice(before).map(({ state }) => state), ["connecting"]);
   assert.deepEqual(await session.logout(), { unlinked: false, setAside: false });
 });
@@ -116,6 +119,58 @@ test("a linked login is set aside by a logout without a connection, and a new on
   assert.deepEqual(seen.filter(({ event }) => event === "state").map(({ state }) => state), ["connecting", "logged_out", "connecting"]);
   assert.equal(store.logins.all().length, 3);
   assert.deepEqual(await session.logout(), { unlinked: false, setAside: false });
+});
+
+/**
+ * @param {import("node:test").TestContext} t
+ * @returns {import("@whiskeysockets/baileys").WASocket[]} every socket that a session opens from now on
+ */
+function sockets(t) {
+  /** @type {import("@whiskeysockets/baileys").WASocket[]} */
+  const opened = [];
+  const listen = Receiver.prototype.listen;
+  t.mock.method(Receiver.prototype, "listen", /** @this {Receiver} */ function (/** @type {any} */ socket) {
+    opened.push(socket);
+    listen.call(this, socket);
+  });
+  return opened;
+}
+
+test("a stop waits for a connection that was given up just before, and stores what it held back", async (t) => {
+  const opened = sockets(t);
+  const { session, store } = await facing(t, upgrading(), { login: linked() });
+  session.start();
+  const [socket] = opened;
+  assert.ok(socket);
+  await once(socket.ws, "open");
+  socket.ev.buffer();
+  socket.ev.emit("messages.upsert", { messages: [{ key: { remoteJid: "15551234567@s.whatsapp.net", id: "A1", fromMe: false }, messageTimestamp: Math.floor(Date.now() / 1000), message: { conversation: "held back" } }], type: "append" });
+  session.recycle("test");
+  await session.stop();
+  assert.equal(store.inbox.depth().waiting, 1);
+});
+
+test("the next connection waits for the one before, though not for ever, and its credentials win", async (t) => {
+  const opened = sockets(t);
+  const { session, reason, store } = await facing(t, upgrading(), { login: linked(), timing: { backoffFirstMs: 0 } });
+  session.start();
+  const [old] = opened;
+  assert.ok(old);
+  await once(old.ws, "open");
+  const end = old.end;
+  old.end = async () => undefined;
+  const again = reason("connecting");
+  session.recycle("test");
+  old.ev.emit("creds.update", { accountSyncCounter: 1 });
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(opened.length, 1);
+  const saved = () => JSON.parse(store.logins.current()?.creds ?? "{}").accountSyncCounter;
+  assert.equal(saved(), 1, "what it still says while it ends counts");
+  await again;
+  assert.equal(opened.length, 2);
+  old.ev.emit("creds.update", { accountSyncCounter: 2 });
+  assert.equal(saved(), 1, "what it says after its time does not");
+  await end(undefined);
 });
 
 test("messages that Baileys holds back when the connection ends are heard, oldest first", () => {

@@ -15,7 +15,7 @@ import { parts } from "./bridge.mjs";
 
 const ACCEPT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/** @type {WeakMap<http.Server, Set<import("node:stream").Duplex>>} */
+/** @type {WeakMap<import("node:net").Server, Set<import("node:stream").Duplex>>} */
 const LINES = new WeakMap();
 
 /** @returns {http.Server} upgrades, and says nothing more */
@@ -31,7 +31,7 @@ export function upgrading() {
   });
 }
 
-/** @param {http.Server} server ends, and cuts every line */
+/** @param {import("node:net").Server} server ends, and cuts every line */
 export function drop(server) {
   server.close();
   for (const line of LINES.get(server) ?? []) line.destroy();
