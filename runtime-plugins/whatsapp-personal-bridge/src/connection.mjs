@@ -5,6 +5,7 @@
  * only after the silence.
  */
 
+import { AsyncLocalStorage } from "node:async_hooks";
 import { makeWASocket, proto, S_WHATSAPP_NET, USyncQuery, USyncUser } from "@whiskeysockets/baileys";
 import { RequestError } from "./errors.mjs";
 
@@ -23,6 +24,8 @@ import { RequestError } from "./errors.mjs";
 /** WhatsApp's answers to a question about a group that is none, or none of ours. */
 const NO_MEMBER = new Set([401, 403, 404, 406]);
 const LOGGED_OUT = 401;
+/** What runs on behalf of which connection, up to a promise that fails unheard. */
+const BEHALF = /** @type {AsyncLocalStorage<Connection>} */ (new AsyncLocalStorage());
 
 /** @type {import("@whiskeysockets/baileys").SocketConfig["logger"]} */
 const SILENT = {
@@ -44,7 +47,7 @@ export class Connection {
   /** @param {Setup} setup */
   constructor({ auth, outbox, timing, webUrl, webVersion, version }) {
     this.#timing = timing;
-    this.socket = makeWASocket({
+    this.socket = BEHALF.run(this, () => makeWASocket({
       auth,
       logger: SILENT,
       browser: ["Loong", "Chrome", version],
@@ -60,7 +63,7 @@ export class Connection {
         const bytes = id && remoteJid ? await outbox.bytesOf(id, remoteJid, (jid) => this.socket.signalRepository.lidMapping.getLIDForPN(jid)) : null;
         return bytes ? proto.Message.decode(bytes) : undefined;
       },
-    });
+    }));
     this.#heard = new Promise((resolve) => {
       this.socket.ev.on("connection.update", ({ connection }) => {
         if (connection !== "close") return;
@@ -73,6 +76,11 @@ export class Connection {
     keepUnavailable(this.socket);
     // The server has said its last word; waiting for it to close too can take half a minute.
     for (const last of ["CB:stream:error", "CB:failure"]) this.socket.ws.on(last, () => setTimeout(() => this.#terminate(), timing.closeMs).unref());
+  }
+
+  /** @returns {Connection | null} the one on whose behalf this very call runs, where that is known */
+  static ofThisCall() {
+    return BEHALF.getStore() ?? null;
   }
 
   /**

@@ -104,6 +104,12 @@ export class Session {
     this.#connect();
   }
 
+  /** Whether what has just failed unheard was begun by a connection that is no longer ours. */
+  leftBehind() {
+    const whose = Connection.ofThisCall();
+    return whose !== null && whose !== this.#connection;
+  }
+
   /** @param {string} reason drops a connection that cannot be trusted any more */
   recycle(reason) {
     if (this.#connection && !this.#stopped) this.#ended(this.#connection, undefined, reason);

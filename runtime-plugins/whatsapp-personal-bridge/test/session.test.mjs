@@ -1,9 +1,12 @@
 // @ts-check
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import http from "node:http";
 import net from "node:net";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { initAuthCreds, makeEventBuffer } from "@whiskeysockets/baileys";
 import { encode } from "../src/auth-state.mjs";
 import { RequestError } from "../src/errors.mjs";
@@ -11,6 +14,7 @@ import { hearMessages, Receiver } from "../src/receiver.mjs";
 import { Session } from "../src/session.mjs";
 import { TIMING } from "../src/timing.mjs";
 import { parts } from "./support/bridge.mjs";
+import { temporaryDir } from "./support/fixtures.mjs";
 import { drop, upgrading } from "./support/upgraded.mjs";
 
 const QUICK = { ...TIMING, backoffFirstMs: 10, backoffMaxMs: 20, replacedRetryMs: 10, loggedOutRetryMs: 10, silentMs: 300, closeMs: 50 };
@@ -171,6 +175,20 @@ test("the next connection waits for the one before, though not for ever, and its
   old.ev.emit("creds.update", { accountSyncCounter: 2 });
   assert.equal(saved(), 1, "what it says after its time does not");
   await end(undefined);
+});
+
+test("a late failure of an earlier connection leaves the one that stands alone, its own makes it anew", async (t) => {
+  const program = fileURLToPath(new URL("support/strays.mjs", import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [program, temporaryDir(t)], { timeout: 30_000 });
+  assert.deepEqual(JSON.parse(stdout), [
+    ["connecting", null],
+    ["reconnecting", "test"],
+    ["connecting", null],
+    ["left behind", true],
+    ["left behind", false],
+    ["reconnecting", "stray_failure"],
+    ["connecting", null],
+  ]);
 });
 
 test("messages that Baileys holds back when the connection ends are heard, oldest first", () => {
