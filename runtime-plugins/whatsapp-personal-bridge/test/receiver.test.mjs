@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { test } from "node:test";
+import { writeInbound } from "../src/contract.mjs";
 import { isAddressed } from "../src/mentions.mjs";
 import { Receiver } from "../src/receiver.mjs";
 import { parts } from "./support/bridge.mjs";
@@ -10,6 +11,8 @@ const ME = "15550001000@s.whatsapp.net";
 const MY_LID = "555000100010001@lid";
 const ANA = "15551234567@s.whatsapp.net";
 const ANA_LID = "123456789012345@lid";
+const BEN_LID = "222222222222222@lid";
+const CARL_LID = "333333333333333@lid";
 const GROUP = "120363012345678901@g.us";
 const UNREADABLE = 2;
 
@@ -153,4 +156,42 @@ test("a number that has a new owner no longer stands for the old one", (t) => {
   store.chats.rememberAlias("999999999999999", "15551234567");
   assert.deepEqual(people.known({ kind: "lid", user: "123456789012345" }), [{ kind: "lid", user: "123456789012345" }]);
   assert.deepEqual(people.known({ kind: "phone", user: "15551234567" }).map(({ user }) => user), ["15551234567", "999999999999999"]);
+});
+
+test("a number that Ben took over from Ana stays Ben's when she writes by LID alone, and lets only him in", async (t) => {
+  // Baileys still answers what the number of Ana's LID once was.
+  const { comes, stored, people, events } = receiving(t, { allowed: ["+15551234567"], mapping: { [ANA_LID]: "15551234567:0@s.whatsapp.net" } });
+  await comes(message({ id: "A1", remoteJid: ANA, remoteJidAlt: ANA_LID }));
+  await comes(message({ id: "B1", remoteJid: BEN_LID, remoteJidAlt: ANA }));
+  await comes(message({ id: "A2", remoteJid: ANA_LID }));
+  assert.deepEqual(people.known({ kind: "phone", user: "15551234567" }).map(({ user }) => user), ["15551234567", "222222222222222"]);
+  assert.deepEqual((await stored()).map((row) => [row.message_id, row.conversation, row.aliases]), [["B1", BEN_LID, [BEN_LID, ANA]]]);
+  assert.deepEqual(events.filter(({ event }) => event === "message_refused").map(({ reason }) => reason), ["only_lid_known"]);
+  // Ben moves on, and the number is nobody's: also then Baileys' memory gives it to nobody.
+  await comes(message({ id: "B2", remoteJid: BEN_LID, remoteJidAlt: "15557654321@s.whatsapp.net" }));
+  await comes(message({ id: "A3", remoteJid: ANA_LID }));
+  assert.deepEqual(people.known({ kind: "lid", user: "123456789012345" }), [{ kind: "lid", user: "123456789012345" }]);
+});
+
+test("whoever has a number next does not continue its conversation, and what came in goes on under its writer's LID", async (t) => {
+  const { comes, stored, store } = receiving(t);
+  await comes(message({ id: "A1", remoteJid: ANA, remoteJidAlt: ANA_LID }));
+  await comes(message({ id: "B1", remoteJid: ANA, remoteJidAlt: BEN_LID }));
+  await comes(message({ id: "A2", remoteJid: ANA_LID, remoteJidAlt: "15557654321@s.whatsapp.net" }));
+  await comes(message({ id: "C1", remoteJid: ANA, remoteJidAlt: CARL_LID }));
+  await comes(message({ id: "B2", remoteJid: BEN_LID }));
+  await comes(message({ id: "A1", remoteJid: ANA_LID }));
+  const rows = await stored();
+  assert.deepEqual(rows.map((row) => [row.message_id, row.conversation]), [["A1", ANA_LID], ["B1", BEN_LID], ["A2", ANA_LID], ["C1", CARL_LID], ["B2", BEN_LID]]);
+  assert.equal(store.chats.conversationOf([ANA]), ANA, "a name for somebody of whom nothing else is known");
+  const targets = rows.map((row) => writeInbound(row, { configuredId: "default", runtimeId: "a", allowed: ["*"] }).reply_target.id);
+  assert.deepEqual(targets.slice(0, 2), [`whatsapp-personal:default:contact:${ANA_LID}`, `whatsapp-personal:default:contact:${BEN_LID}`]);
+});
+
+test("a number of which only a lookup spoke gives way to whoever is named with it", async (t) => {
+  const { comes, people, stored } = receiving(t, { mapping: { [ANA_LID]: ANA } });
+  await comes(message({ id: "A1", remoteJid: ANA_LID }));
+  await comes(message({ id: "B1", remoteJid: ANA, remoteJidAlt: BEN_LID }));
+  assert.deepEqual(people.known({ kind: "lid", user: "123456789012345" }), [{ kind: "lid", user: "123456789012345" }]);
+  assert.deepEqual((await stored()).map((row) => row.conversation), [ANA_LID, BEN_LID]);
 });
