@@ -22,6 +22,8 @@ import { isAddressed } from "./mentions.mjs";
 
 /** Messages that could not be read and may still become readable; older ones are given up. */
 const UNREADABLE_LIMIT = 1_000;
+/** After a question about a group that failed, before the next one. */
+const GROUP_RETRY_MS = 10 * 60 * 1000;
 /** WhatsApp allows 25 characters; the bound is for hostile clients. */
 const LONGEST_NAME = 100;
 
@@ -31,7 +33,7 @@ export class Receiver {
   /** @type {Record<string, number>} */ #ignored = {};
   /** @type {Map<string, WAMessage>} */ #unreadable = new Map();
   #givenUp = 0;
-  /** @type {Map<string, string | null>} */ #subjects = new Map();
+  /** @type {Map<string, { subject: string | null, askAt: number }>} `askAt`: from when on it is asked for */ #groups = new Map();
 
   /** @param {Parts} parts */
   constructor(parts) {
@@ -58,7 +60,8 @@ export class Receiver {
       }
     });
     socket.ev.on("groups.update", (updates) => {
-      for (const { id, subject } of updates) if (id && subject) this.#subjects.set(id, subject);
+      // A new name says nothing of the people, who are still asked for.
+      for (const { id, subject } of updates) if (id && subject) this.#groups.set(id, { subject, askAt: this.#groups.get(id)?.askAt ?? 0 });
     });
   }
 
@@ -161,21 +164,22 @@ export class Receiver {
 
   /**
    * A group's name and people, asked for once and in the background: no message waits for it.
+   * Where no answer comes it is asked again, but not for every message.
    * @param {Socket} socket
    * @param {string} jid
    */
   #subject(socket, jid) {
-    const known = this.#subjects.get(jid);
-    if (known !== undefined) return known;
-    this.#subjects.set(jid, null);
+    const { subject: known, askAt } = this.#groups.get(jid) ?? { subject: null, askAt: 0 };
+    if (Date.now() < askAt) return known;
+    this.#groups.set(jid, { subject: known, askAt: Date.now() + GROUP_RETRY_MS });
     socket.groupMetadata(jid).then(
       ({ subject, participants }) => {
-        this.#subjects.set(jid, subject);
+        this.#groups.set(jid, { subject, askAt: Number.POSITIVE_INFINITY });
         this.#enqueue(async () => this.#parts.people.learn(participants));
       },
-      () => this.#subjects.delete(jid),
+      () => undefined,
     );
-    return null;
+    return known;
   }
 }
 

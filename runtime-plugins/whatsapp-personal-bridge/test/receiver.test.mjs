@@ -25,6 +25,7 @@ function receiving(t, { mapping = {}, metadata = { subject: "Team", participants
   const made = parts(t, options);
   made.people.setSelf(["15550001000:3@s.whatsapp.net", "555000100010001:3@lid"]);
   const ev = new EventEmitter();
+  let asked = 0;
   const receiver = new Receiver({
     ...made,
     backlogMaxAgeMs,
@@ -35,7 +36,11 @@ function receiving(t, { mapping = {}, metadata = { subject: "Team", participants
   receiver.listen(/** @type {any} */ ({
     ev,
     signalRepository: { lidMapping: { getPNForLID: async (/** @type {string} */ lid) => mapping[lid] ?? null } },
-    groupMetadata: async () => metadata,
+    groupMetadata: async () => {
+      asked += 1;
+      if (metadata === null) throw new Error("no answer");
+      return metadata;
+    },
   }));
   /**
    * @param {any} message
@@ -46,7 +51,7 @@ function receiving(t, { mapping = {}, metadata = { subject: "Team", participants
     await receiver.settled();
   };
   const stored = async () => (await made.inbox.receive({ waitMs: 0, max: 100, inFlight: [], allowed: ["*"] })).rows;
-  return { ...made, ev, receiver, comes, stored };
+  return { ...made, ev, receiver, comes, stored, asked: () => asked };
 }
 
 const seconds = (ageMs = 0) => Math.floor((Date.now() - ageMs) / 1000);
@@ -74,6 +79,29 @@ test("what a group says of its members is remembered for their direct chats", as
   const rows = await stored();
   assert.deepEqual(rows.map((row) => [row.message_id, row.conversation, row.sender]), [["G1", GROUP, ANA_LID], ["G2", GROUP, ANA], ["A1", ANA, ANA]]);
   assert.equal(rows[1]?.content.groupSubject, "Team");
+});
+
+test("a group that did not answer is asked again after a while, not for every message", async (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: Date.now() });
+  const { comes, asked } = receiving(t, { groupReply: "always", metadata: null });
+  for (const id of ["G1", "G2", "G3"]) await comes(message({ id, remoteJid: GROUP, participant: ANA_LID }));
+  assert.equal(asked(), 1);
+  t.mock.timers.tick(10 * 60 * 1000);
+  for (const id of ["G4", "G5"]) await comes(message({ id, remoteJid: GROUP, participant: ANA_LID }));
+  assert.equal(asked(), 2);
+});
+
+test("a group that is renamed before it is asked for still says who its members are", async (t) => {
+  const { comes, ev, receiver, people, stored, asked } = receiving(t, { groupReply: "always", metadata: { subject: "Team", participants: [{ id: ANA_LID, phoneNumber: ANA }] } });
+  ev.emit("groups.update", [{ id: GROUP, subject: "The team" }]);
+  await comes(message({ id: "G1", remoteJid: GROUP, participant: ANA_LID }));
+  await new Promise((resolve) => setImmediate(resolve));
+  await receiver.settled();
+  assert.equal(people.known({ kind: "lid", user: "123456789012345" }).length, 2);
+  ev.emit("groups.update", [{ id: GROUP, subject: "Our team" }]);
+  await comes(message({ id: "G2", remoteJid: GROUP, participant: ANA_LID }));
+  assert.deepEqual((await stored()).map((row) => row.content.groupSubject), ["The team", "Our team"]);
+  assert.equal(asked(), 1);
 });
 
 test("ourselves are never answered, by number or by LID, whatever Baileys makes of it", async (t) => {
