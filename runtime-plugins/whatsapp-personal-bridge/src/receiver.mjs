@@ -82,7 +82,8 @@ export class Receiver {
    */
   async #readAtLast(socket, key, update) {
     const where = await this.#place(socket, key);
-    const stub = where ? this.#unreadable.get(where.name) : undefined;
+    const name = where?.names.find((each) => this.#unreadable.has(each));
+    const stub = name === undefined ? undefined : this.#unreadable.get(name);
     if (stub) await this.#take(socket, { ...stub, ...update, key: stub.key, messageStubType: null, messageStubParameters: null }, "notify");
   }
 
@@ -100,11 +101,11 @@ export class Receiver {
     if (type === "append" && now - sent > backlogMaxAgeMs) return this.#ignore("too_old");
     const where = await this.#place(socket, message.key);
     if (!where) return this.#ignore("malformed");
-    const { name, self, ...place } = where;
+    const { names, self, ...place } = where;
     // Ourselves under the id that Baileys did not expect here: answering it would be a loop.
     if (self) return this.#ignore("own");
-    if ("ignored" in read) return this.#cannotRead(message, name, place.conversation);
-    this.#unreadable.delete(name);
+    if ("ignored" in read) return this.#cannotRead(message, names, place.conversation);
+    for (const name of names) this.#unreadable.delete(name);
     inbox.accept({
       ...place,
       ...read.text,
@@ -129,7 +130,8 @@ export class Receiver {
     const [sender] = author.aliases;
     if (!preferred || !sender || !key.id) return null;
     return {
-      name: `${toJid(preferred)} ${toJid(sender)} ${key.id}`,
+      // One for every way to name the two: more may be known of them when the message comes again.
+      names: chat.aliases.flatMap((one) => author.aliases.map((other) => `${toJid(one)} ${toJid(other)} ${key.id}`)),
       self: author.self,
       conversation: toJid(preferred),
       aliases: chat.aliases,
@@ -143,11 +145,12 @@ export class Receiver {
   /**
    * Baileys has asked the sender to encrypt it anew; it comes again under the same key.
    * @param {WAMessage} message
-   * @param {string} name
+   * @param {string[]} names
    * @param {string} conversation
    */
-  #cannotRead(message, name, conversation) {
-    if (this.#unreadable.has(name)) return;
+  #cannotRead(message, names, conversation) {
+    const [name] = names;
+    if (name === undefined || names.some((each) => this.#unreadable.has(each))) return;
     this.#unreadable.set(name, message);
     if (this.#unreadable.size > UNREADABLE_LIMIT) {
       const [oldest] = this.#unreadable.keys();

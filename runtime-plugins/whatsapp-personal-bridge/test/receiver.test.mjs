@@ -138,6 +138,21 @@ test("a message that cannot be decrypted is counted, and is a message when it ca
   assert.deepEqual((await stored()).map((row) => row.content.text), ["hello"]);
 });
 
+test("an unreadable message is the same one when its sender's number becomes known before it comes again", async (t) => {
+  const { comes, stored, receiver, ev, events } = receiving(t, { groupReply: "always" });
+  for (const key of [{ id: "A1", remoteJid: ANA_LID }, { id: "A2", remoteJid: ANA_LID }, { id: "G1", remoteJid: GROUP, participant: ANA_LID }]) {
+    await comes(message(key, { message: null, messageStubType: UNREADABLE }));
+  }
+  assert.equal(receiver.undecryptable, 3);
+  await comes(message({ id: "A1", remoteJid: ANA, remoteJidAlt: ANA_LID }));
+  await comes(message({ id: "A2", remoteJid: ANA_LID }, { message: null, messageStubType: UNREADABLE }));
+  ev.emit("messages.update", [{ key: { id: "A2", remoteJid: ANA, fromMe: false }, update: { message: { conversation: "at last" } } }]);
+  await comes(message({ id: "G1", remoteJid: GROUP, participant: ANA_LID, participantAlt: ANA }));
+  assert.equal(receiver.undecryptable, 0);
+  assert.deepEqual((await stored()).map((row) => row.message_id), ["A1", "A2", "G1"]);
+  assert.equal(events.filter(({ event }) => event === "message_unreadable").length, 3);
+});
+
 test("a change that brings the content makes the message readable, too, but nobody else's does", async (t) => {
   const { comes, stored, receiver, ev } = receiving(t);
   await comes(message({ remoteJid: ANA }, { message: null, messageStubType: UNREADABLE }));
