@@ -132,8 +132,8 @@ export class Session {
     this.#pairing.end();
     const connection = this.#connection;
     this.#connection = null;
-    // What it still held back comes in as it ends.
-    await Promise.all([this.#closing, connection?.close()]);
+    // What it still held back comes in as it ends; a logout under way has the login to set aside.
+    await Promise.all([this.#leaving, this.#closing, connection?.close()]);
     await this.#receiver.settled();
   }
 

@@ -19,7 +19,7 @@ test("an unlink is addressed to WhatsApp's server the way that WhatsApp itself i
   const [iq] = (await left()).filter(({ tag }) => tag === "iq");
   // Written without the @ it would travel as a mere word, which no server takes for an address.
   assert.equal(iq?.attrs.to, "@s.whatsapp.net");
-  assert.deepEqual(/** @type {any} */ (iq?.content)[0].attrs, { jid: ME.id, reason: "user_initiated" });
+  assert.deepEqual(/** @type {any} */ (iq).content[0].attrs, { jid: ME.id, reason: "user_initiated" });
 });
 
 test("no presence leaves but one that says that nobody is there, whatever changes in the credentials", async (t) => {
