@@ -50,6 +50,10 @@ pub enum BridgeEvent {
         chat: String,
         reason: String,
     },
+    /// A message that could not be decrypted; its sender was asked for it again.
+    MessageUnreadable {
+        chat: String,
+    },
     /// Which entry of the list lets a chat in, or would; said when the chat is first seen.
     AllowlistMatch {
         chat: String,
@@ -148,6 +152,7 @@ fn event(name: &str, fields: &Map<String, Value>) -> Option<Option<BridgeEvent>>
             chat: word("chat"),
             reason: word("reason"),
         }),
+        "message_unreadable" => Some(BridgeEvent::MessageUnreadable { chat: word("chat") }),
         "allowlist_match" => fields
             .get("allowed")
             .and_then(Value::as_bool)
@@ -186,6 +191,7 @@ impl std::fmt::Debug for BridgeEvent {
             Self::MessageIn { .. } => "MessageIn",
             Self::MessageRefused { .. } => "MessageRefused",
             Self::MessageLeft { .. } => "MessageLeft",
+            Self::MessageUnreadable { .. } => "MessageUnreadable",
             Self::AllowlistMatch { .. } => "AllowlistMatch",
             Self::MessageOut { .. } => "MessageOut",
             Self::Imported { .. } => "Imported",
@@ -254,6 +260,12 @@ mod tests {
             Line::Event(BridgeEvent::MessageLeft {
                 chat: "c1".to_owned(),
                 reason: "not_addressed".to_owned(),
+            })
+        );
+        assert_eq!(
+            read(r#"{"event":"message_unreadable","chat":"c1"}"#),
+            Line::Event(BridgeEvent::MessageUnreadable {
+                chat: "c1".to_owned(),
             })
         );
         for (entry, read_entry) in [("\"*\"", Some("*".to_owned())), ("null", None)] {

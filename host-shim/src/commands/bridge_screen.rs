@@ -131,6 +131,9 @@ impl<'a> Screen<'a> {
             BridgeEvent::MessageLeft { chat, reason } => {
                 self.say(&format!("left chat {chat}  {}", reason.replace('_', " ")));
             }
+            BridgeEvent::MessageUnreadable { chat } => self.say(&format!(
+                "in   chat {chat}  could not be decrypted; its sender is asked again"
+            )),
             BridgeEvent::AllowlistMatch {
                 chat,
                 entry,

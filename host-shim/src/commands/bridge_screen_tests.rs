@@ -208,6 +208,9 @@ fn it_says_which_chats_are_let_in_and_what_is_left_without_an_answer() {
         chat: "c2".to_owned(),
         reason: "not_addressed".to_owned(),
     });
+    let unreadable = Told::Event(BridgeEvent::MessageUnreadable {
+        chat: "c3".to_owned(),
+    });
     let (_, words) = shown(
         false,
         [
@@ -215,6 +218,7 @@ fn it_says_which_chats_are_let_in_and_what_is_left_without_an_answer() {
             matched(Some("+155…567"), false),
             matched(None, false),
             left,
+            unreadable,
         ],
     );
     assert_eq!(
@@ -222,7 +226,8 @@ fn it_says_which_chats_are_let_in_and_what_is_left_without_an_answer() {
         "chat c1 is let in by the entry +155…567\n\
          chat c1 is not let in; the entry +155…567 would\n\
          chat c1 is not let in; no entry names it\n\
-         left chat c2  not addressed\n"
+         left chat c2  not addressed\n\
+         in   chat c3  could not be decrypted; its sender is asked again\n"
     );
 }
 

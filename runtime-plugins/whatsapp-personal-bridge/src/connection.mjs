@@ -5,7 +5,8 @@
  * only after the silence.
  */
 
-import { makeWASocket, proto } from "@whiskeysockets/baileys";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { makeWASocket, proto, S_WHATSAPP_NET, USyncQuery, USyncUser } from "@whiskeysockets/baileys";
 import { RequestError } from "./errors.mjs";
 import { SILENT, TRANSACTIONS } from "./quiet.mjs";
 
@@ -26,15 +27,19 @@ import { SILENT, TRANSACTIONS } from "./quiet.mjs";
 /** WhatsApp's answers to a question about a group that is none, or none of ours. */
 const NO_MEMBER = new Set([401, 403, 404, 406]);
 const LOGGED_OUT = 401;
+/** What runs on behalf of which connection, up to a promise that fails unheard. */
+const BEHALF = /** @type {AsyncLocalStorage<Connection>} */ (new AsyncLocalStorage());
 
 export class Connection {
   /** @type {Socket} */ socket;
   /** @type {import("./timing.mjs").Timing} */ #timing;
+  #over = false;
+  /** @type {Promise<void>} all that it had to say has been heard */ #heard;
 
   /** @param {Setup} setup */
   constructor({ auth, signal, journal, outbox, timing, webUrl, webVersion, version }) {
     this.#timing = timing;
-    this.socket = makeWASocket({
+    this.socket = BEHALF.run(this, () => makeWASocket({
       auth,
       logger: SILENT,
       browser: ["Loong", "Chrome", version],
@@ -47,31 +52,61 @@ export class Connection {
       shouldSyncHistoryMessage: () => false,
       transactionOpts: TRANSACTIONS,
       makeSignalRepository: signal.repositoryFor(journal),
-      getMessage: async ({ id }) => {
-        const bytes = id ? outbox.bytesOf(id) : null;
+      getMessage: async ({ id, remoteJid }) => {
+        const bytes = id && remoteJid ? await outbox.bytesOf(id, remoteJid, (jid) => this.socket.signalRepository.lidMapping.getLIDForPN(jid)) : null;
         return bytes ? proto.Message.decode(bytes) : undefined;
       },
+    }));
+    this.#heard = new Promise((resolve) => {
+      this.socket.ev.on("connection.update", ({ connection }) => {
+        if (connection !== "close") return;
+        this.#over = true;
+        // Left alone, Baileys waits a minute for every answer that cannot come any more.
+        this.socket.ws.emit("error", new Error("the connection has ended"));
+        resolve();
+      });
     });
     // Before anybody else: a message is decrypted as soon as it is heard of.
     this.socket.ws.on("frame", (/** @type {unknown} */ frame) => journal.notice(frame));
+    keepUnavailable(this.socket);
     // The server has said its last word; waiting for it to close too can take half a minute.
     for (const last of ["CB:stream:error", "CB:failure"]) this.socket.ws.on(last, () => setTimeout(() => this.#terminate(), timing.closeMs).unref());
+  }
+
+  /** @returns {Connection | null} the one on whose behalf this very call runs, where that is known */
+  static ofThisCall() {
+    return BEHALF.getStore() ?? null;
   }
 
   /**
    * @param {string} jid
    * @param {string} messageId
    * @param {Uint8Array} body
-   * @throws {RequestError} `whatsapp_rejected`
+   * @throws {RequestError} `whatsapp_rejected`, `not_connected`, `timeout`
    */
   async relay(jid, messageId, body) {
+    const gone = () => this.#over || !this.socket.ws.isOpen;
+    const over = new RequestError("not_connected", "The connection to WhatsApp ended before the message was handed over. Try again");
+    if (gone()) throw over;
+    try {
+      await this.#relay(jid, messageId, body);
+    } catch (error) {
+      // What a dying connection says of a contact or a group is no answer.
+      throw gone() ? over : error;
+    }
+  }
+
+  /**
+   * @param {string} jid
+   * @param {string} messageId
+   * @param {Uint8Array} body
+   */
+  async #relay(jid, messageId, body) {
     const group = jid.endsWith("@g.us");
     // Baileys sends to nobody without a word; it keeps the answer, so that asking costs nothing. As
     // part of a send: it would take this for a reason to replace sessions, which signal.mjs leaves then.
     const devices = () => this.socket.getUSyncDevices([jid], true, false);
-    if (!group && (await this.#keys.transaction(devices, "devices of a contact")).length === 0) {
-      throw new RequestError("whatsapp_rejected", "WhatsApp knows no device of this contact. Check that the number uses WhatsApp");
-    }
+    if (!group && (await this.#keys.transaction(devices, "devices of a contact")).length === 0) await this.#requireAnswer(jid);
     try {
       await this.socket.relayMessage(jid, proto.Message.decode(body), { messageId });
     } catch (error) {
@@ -80,6 +115,18 @@ export class Connection {
       }
       throw error;
     }
+  }
+
+  /**
+   * For Baileys no device and no answer are the same; only WhatsApp's own word is a refusal.
+   * @param {string} jid
+   */
+  async #requireAnswer(jid) {
+    const question = new USyncQuery().withContext("message").withDeviceProtocol().withUser(new USyncUser().withId(jid));
+    if (await this.socket.executeUSyncQuery(question)) {
+      throw new RequestError("whatsapp_rejected", "WhatsApp knows no device of this contact. Check that the number uses WhatsApp");
+    }
+    throw new RequestError("timeout", "WhatsApp did not say on which devices this contact is. Try again");
   }
 
   /**
@@ -99,7 +146,7 @@ export class Connection {
     });
     const request = {
       tag: "iq",
-      attrs: { to: "s.whatsapp.net", type: "set", xmlns: "md", id: socket.generateMessageTag() },
+      attrs: { to: S_WHATSAPP_NET, type: "set", xmlns: "md", id: socket.generateMessageTag() },
       content: [{ tag: "remove-companion-device", attrs: { jid, reason: "user_initiated" } }],
     };
     // It answers, or it ends the connection as it does for a device that is gone.
@@ -107,12 +154,19 @@ export class Connection {
     return Promise.race([answered.then((done) => done || ended), ended]);
   }
 
-  /** Ends it, with the server's consent if that comes soon. */
+  /**
+   * Ends it, with the server's consent if that comes soon. Resolves when its last event has been
+   * heard, also where it was ending already, and after twice `closeMs` whatever Baileys does.
+   */
   async close() {
-    const closing = Promise.resolve(this.socket.end(undefined)).catch(() => undefined);
-    const timer = setTimeout(() => this.#terminate(), this.#timing.closeMs);
-    await closing;
-    clearTimeout(timer);
+    this.#over = true;
+    Promise.resolve(this.socket.end(undefined)).catch(() => undefined);
+    const hurry = setTimeout(() => this.#terminate(), this.#timing.closeMs);
+    /** @type {NodeJS.Timeout | undefined} */
+    let enough;
+    await Promise.race([this.#heard, new Promise((resolve) => (enough = setTimeout(resolve, 2 * this.#timing.closeMs)))]);
+    clearTimeout(hurry);
+    clearTimeout(enough);
   }
 
   get #keys() {
@@ -128,4 +182,19 @@ export class Connection {
 export function codeOf(error) {
   const code = /** @type {any} */ (error)?.output?.statusCode;
   return typeof code === "number" ? code : undefined;
+}
+
+/**
+ * Baileys takes every change of the credentials that names nobody for a change of our name, and
+ * tells it in a presence without a type, which may pass for being online: the phone would stop
+ * ringing. It compares names only after this has made them the same.
+ * @param {Socket} socket
+ */
+function keepUnavailable({ ev, authState: { creds } }) {
+  const emit = ev.emit.bind(ev);
+  ev.emit = (event, data) => {
+    if (event !== "creds.update") return emit(event, data);
+    Object.assign(creds, data);
+    return emit("creds.update", creds.me ? { .../** @type {Partial<typeof creds>} */ (data), me: creds.me } : /** @type {Partial<typeof creds>} */ (data));
+  };
 }

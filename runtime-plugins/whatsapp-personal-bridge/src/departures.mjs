@@ -23,6 +23,9 @@ import { RequestError } from "./errors.mjs";
  * `chatHoldMs`: how long a chat waits for an acknowledgement; `resendMs`: when a send that stepped aside tries again by itself
  */
 
+/** Refusals whose end brings everything back: a connection, a pause that is over. */
+const BROUGHT_BACK = new Set(["not_connected", "not_paired", "paused"]);
+
 export class Departures {
   /** @type {Depot} */ #depot;
   /** @type {Patience} */ #patience;
@@ -149,7 +152,7 @@ export class Departures {
    */
   #stepAside(chat, send, error) {
     // Without a connection, or in a pause, the end of that brings it back.
-    if (!(error instanceof RequestError)) this.#aside.set(send, setTimeout(() => void this.enqueue(chat, send), this.#patience.resendMs));
+    if (!(error instanceof RequestError && BROUGHT_BACK.has(error.code))) this.#aside.set(send, setTimeout(() => void this.enqueue(chat, send), this.#patience.resendMs));
     this.#depot.stuck(send, error);
   }
 }

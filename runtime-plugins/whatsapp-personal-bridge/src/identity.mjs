@@ -203,7 +203,10 @@ export function shortReference(jid) {
  */
 export function shortPhone(number) {
   const digits = number.replace(/^\+/, "");
-  return `+${digits.slice(0, 4)}…${digits.slice(-4)}`;
+  // At most half of it, so that a short number is not told whole.
+  const shown = Math.floor(digits.length / 2);
+  const head = Math.floor(shown / 2);
+  return `+${digits.slice(0, head)}…${digits.slice(digits.length - (shown - head))}`;
 }
 
 /**

@@ -133,10 +133,23 @@ export class Outbox {
 
   /**
    * @param {string} messageId
-   * @returns {Uint8Array | null} for WhatsApp's retry requests
+   * @param {string} chat that asks: nobody is sent what went to another one
+   * @param {(jid: string) => Promise<string | null>} [askLid] asks Baileys for the LID of a number
+   * @returns {Promise<Uint8Array | null>} for WhatsApp's retry requests
    */
-  bytesOf(messageId) {
-    return this.#rows.byId(messageId)?.body ?? null;
+  async bytesOf(messageId, chat, askLid = async () => null) {
+    const part = this.#rows.byId(messageId);
+    if (!part) return null;
+    if (this.#chatOf(part.jid) === this.#chatOf(chat)) return part.body;
+    // Somebody who has never written to us asks by a LID that only Baileys has heard of.
+    const to = fromJid(part.jid);
+    const lid = to?.kind === "phone" && this.#parts.store.chats.lidOf(to.user) === null ? fromJid(await askLid(part.jid)) : null;
+    return lid && toJid(lid) === this.#chatOf(chat) ? part.body : null;
+  }
+
+  /** @param {string} messageId of anybody's: whether it is one of ours */
+  isOurs(messageId) {
+    return this.#rows.byId(messageId) !== null;
   }
 
   /**
@@ -252,11 +265,12 @@ export class Outbox {
     throw new RequestError("bad_request", "The idempotency key belongs to a message to another chat, so nothing was sent. Give every message a key of its own");
   }
 
-  /** @param {string} jid by its number, where that is known */
+  /** @param {string} jid by its number, where that is known, and without a device */
   #chatOf(jid) {
     const identity = fromJid(jid);
-    const phone = identity?.kind === "lid" ? this.#parts.store.chats.phoneOf(identity.user) : null;
-    return phone === null ? jid : toJid({ kind: "phone", user: phone });
+    if (!identity) return jid;
+    const phone = identity.kind === "lid" ? this.#parts.store.chats.phoneOf(identity.user) : null;
+    return toJid(phone === null ? identity : { kind: "phone", user: phone });
   }
 
   #isOpen() {

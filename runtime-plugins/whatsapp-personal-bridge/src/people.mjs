@@ -47,7 +47,8 @@ export class People {
     if (lid && number) this.#store.chats.rememberAlias(lid.user, number.user);
     if (lid && !number && this.#store.chats.phoneOf(lid.user) === null) {
       const asked = fromJid(await askNumber(`${lid.user}@lid`).catch(() => null));
-      if (asked?.kind === "phone") this.#store.chats.rememberAlias(lid.user, asked.user);
+      // Baileys never forgets whose a number once was, so its word cannot take one from anybody.
+      if (asked?.kind === "phone" && !this.#store.chats.hasHadOwner(asked.user)) this.#store.chats.rememberAlias(lid.user, asked.user);
     }
     const [first] = named;
     const aliases = first ? this.known(first) : [];

@@ -18,13 +18,15 @@ import { isAddressed } from "./mentions.mjs";
  *   die: (error: unknown) => never,
  *   backlogMaxAgeMs: number,
  *   pause?: { hear(text: string): void },
- *   outbox?: Pick<import("./outbox.mjs").Outbox, "bytesOf">,
+ *   outbox?: Pick<import("./outbox.mjs").Outbox, "isOurs">,
  * }} Parts `pause`: told what the owner writes into the chat with themselves
  * @typedef {Pick<Socket, "groupMetadata"> & { signalRepository: { lidMapping: { getPNForLID(lid: string): Promise<string | null> } } }} Lookups
  */
 
 /** Messages that could not be read and may still become readable; older ones are given up. */
 const UNREADABLE_LIMIT = 1_000;
+/** After a question about a group that failed, before the next one. */
+const GROUP_RETRY_MS = 10 * 60 * 1000;
 /** WhatsApp allows 25 characters; the bound is for hostile clients. */
 const LONGEST_NAME = 100;
 
@@ -34,7 +36,7 @@ export class Receiver {
   /** @type {Record<string, number>} */ #ignored = {};
   /** @type {Map<string, WAMessage>} */ #unreadable = new Map();
   #givenUp = 0;
-  /** @type {Map<string, string | null>} */ #subjects = new Map();
+  /** @type {Map<string, { subject: string | null, askAt: number }>} `askAt`: from when on it is asked for */ #groups = new Map();
 
   /** @param {Parts} parts */
   constructor(parts) {
@@ -72,7 +74,8 @@ export class Receiver {
       }
     });
     socket.ev.on("groups.update", (updates) => {
-      for (const { id, subject } of updates) if (id && subject) this.#subjects.set(id, subject);
+      // A new name says nothing of the people, who are still asked for.
+      for (const { id, subject } of updates) if (id && subject) this.#groups.set(id, { subject, askAt: this.#groups.get(id)?.askAt ?? 0 });
     });
   }
 
@@ -106,7 +109,8 @@ export class Receiver {
    */
   async #readAtLast(socket, key, update) {
     const where = await this.#place(socket, key);
-    const stub = where ? this.#unreadable.get(where.name) : undefined;
+    const name = where?.names.find((each) => this.#unreadable.has(each));
+    const stub = name === undefined ? undefined : this.#unreadable.get(name);
     if (stub) await this.#take(socket, { ...stub, ...update, key: stub.key, messageStubType: null, messageStubParameters: null }, "notify");
   }
 
@@ -141,15 +145,15 @@ export class Receiver {
     if (tooOld) return "too_old";
     const where = await this.#place(lookups, message.key);
     if (!where) return "malformed";
-    const { name, self, ...place } = where;
+    const { names, self, ...place } = where;
     // Ourselves under the id that Baileys did not expect here: answering it would be a loop.
     if (self) return "own";
     if ("ignored" in read) {
-      this.#cannotRead(message, name, place.conversation);
+      this.#cannotRead(message, names, place.conversation);
       finish();
       return null;
     }
-    this.#unreadable.delete(name);
+    for (const name of names) this.#unreadable.delete(name);
     inbox.accept({
       ...place,
       ...read.text,
@@ -182,7 +186,7 @@ export class Receiver {
    */
   #hearOwner({ key, message }) {
     const { pause, people, outbox } = this.#parts;
-    if (!pause || !people.isSelf(key.remoteJid) || (key.id && outbox?.bytesOf(key.id))) return;
+    if (!pause || !people.isSelf(key.remoteJid) || (key.id && outbox?.isOurs(key.id))) return;
     const { read } = this.#read({ key: { ...key, fromMe: false }, message });
     if ("text" in read && read.text.kind === "text") pause.hear(read.text.text);
   }
@@ -201,7 +205,8 @@ export class Receiver {
     const [sender] = author.aliases;
     if (!preferred || !sender || !key.id) return null;
     return {
-      name: `${toJid(preferred)} ${toJid(sender)} ${key.id}`,
+      // One for every way to name the two: more may be known of them when the message comes again.
+      names: chat.aliases.flatMap((one) => author.aliases.map((other) => `${toJid(one)} ${toJid(other)} ${key.id}`)),
       self: author.self,
       conversation: toJid(preferred),
       aliases: chat.aliases,
@@ -215,11 +220,12 @@ export class Receiver {
   /**
    * Baileys has asked the sender to encrypt it anew; it comes again under the same key.
    * @param {WAMessage} message
-   * @param {string} name
+   * @param {string[]} names
    * @param {string} conversation
    */
-  #cannotRead(message, name, conversation) {
-    if (this.#unreadable.has(name)) return;
+  #cannotRead(message, names, conversation) {
+    const [name] = names;
+    if (name === undefined || names.some((each) => this.#unreadable.has(each))) return;
     this.#unreadable.set(name, message);
     if (this.#unreadable.size > UNREADABLE_LIMIT) {
       const [oldest] = this.#unreadable.keys();
@@ -231,21 +237,22 @@ export class Receiver {
 
   /**
    * A group's name and people, asked for once and in the background: no message waits for it.
+   * Where no answer comes it is asked again, but not for every message.
    * @param {Lookups} lookups
    * @param {string} jid
    */
   #subject(lookups, jid) {
-    const known = this.#subjects.get(jid);
-    if (known !== undefined) return known;
-    this.#subjects.set(jid, null);
+    const { subject: known, askAt } = this.#groups.get(jid) ?? { subject: null, askAt: 0 };
+    if (Date.now() < askAt) return known;
+    this.#groups.set(jid, { subject: known, askAt: Date.now() + GROUP_RETRY_MS });
     lookups.groupMetadata(jid).then(
       ({ subject, participants }) => {
-        this.#subjects.set(jid, subject);
+        this.#groups.set(jid, { subject, askAt: Number.POSITIVE_INFINITY });
         this.#enqueue(async () => this.#parts.people.learn(participants));
       },
-      () => this.#subjects.delete(jid),
+      () => undefined,
     );
-    return null;
+    return known;
   }
 }
 

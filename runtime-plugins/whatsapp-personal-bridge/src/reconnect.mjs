@@ -9,20 +9,22 @@ import { TIMING } from "./timing.mjs";
 /**
  * @typedef {"starting" | "pairing" | "pairing_expired" | "connecting" | "connected" | "reconnecting"
  *   | "logged_out" | "replaced" | "blocked" | "outdated"} State
- * @typedef {{ failures: number, rounds: number, takeovers: number }} History
+ * @typedef {{ failures: number, rounds: number, takenOverAt: number | null, restarted: boolean }} History
  * `failures`: ends in a row without a settled connection; `rounds`: QR rounds without a scan;
- * `takeovers`: times another client took the login over, lately.
+ * `takenOverAt`: when another client last took the login over; `restarted`: WhatsApp asked for a
+ * new connection, and none has stood since.
  * @typedef {{ code: number | undefined, paired: boolean, qrShown: boolean }} Ending
  * @typedef {{
  *   state: State, reason: string, message: string,
  *   delayMs: number | null, newLogin: boolean, history: History,
  * }} Decision `delayMs` null: rest until somebody resumes; `newLogin`: set the old one aside first
- * @typedef {Pick<import("./timing.mjs").Timing, "backoffFirstMs" | "backoffMaxMs" | "replacedRetryMs" | "loggedOutRetryMs">} Waits
+ * @typedef {Pick<import("./timing.mjs").Timing, "backoffFirstMs" | "backoffMaxMs" | "replacedRetryMs" | "loggedOutRetryMs" | "takeoverForgottenMs">} Waits
  */
 
 /** @type {Readonly<History>} */
-export const FRESH = Object.freeze({ failures: 0, rounds: 0, takeovers: 0 });
+export const FRESH = Object.freeze({ failures: 0, rounds: 0, takenOverAt: null, restarted: false });
 export const QR_ROUNDS = 3;
+const QR_USED_UP = 408;
 
 const BLOCKED =
   "WhatsApp refuses this account (403): it is blocked, or blocked for a time. The phone says why and for how long. Nothing is tried until `loong whatsapp-personal bridge resume`.";
@@ -34,31 +36,31 @@ const OUTDATED =
  * @param {History} history
  * @param {() => number} [random] 0 to 1
  * @param {Waits} [waits]
+ * @param {number} [now]
  * @returns {Decision}
  */
-export function decide(ending, history, random = Math.random, waits = TIMING) {
+export function decide(ending, history, random = Math.random, waits = TIMING, now = Date.now()) {
   const { code, paired } = ending;
   switch (code) {
     case 515:
-      return { ...go("connecting", "restart_required", "WhatsApp asks for a new connection."), history };
-    case 408:
-      return paired || !ending.qrShown ? backOff(ending, history, random, waits) : qrUsedUp(history);
+      if (history.restarted) return backOff(ending, history, random, waits);
+      return { ...go("connecting", "restart_required", "WhatsApp asks for a new connection."), history: { ...history, restarted: true } };
     case 401:
     case 411:
-      if (!paired) return backOff(ending, history, random, waits);
+      if (!paired) return lost(ending, history, random, waits);
       return {
         ...go("logged_out", "logged_out", "WhatsApp ended the login: the phone unlinked this device. The old one is set aside; pair again.", waits.loggedOutRetryMs),
         newLogin: true,
         history: FRESH,
       };
     case 440:
-      return takenOver(history, waits);
+      return takenOver(history, waits, now);
     case 403:
       return { ...rest("blocked", "blocked", BLOCKED), history };
     case 405:
       return { ...rest("outdated", "outdated", OUTDATED), history };
     default:
-      return backOff(ending, history, random, waits);
+      return lost(ending, history, random, waits);
   }
 }
 
@@ -81,29 +83,37 @@ function backOff({ code }, history, random, waits) {
 }
 
 /**
+ * Whatever ended a connection that showed a QR: nobody scanned it, and the round is over.
+ * @param {Ending} ending
  * @param {History} history
+ * @param {() => number} random
+ * @param {Waits} waits
  * @returns {Decision}
  */
-function qrUsedUp(history) {
+function lost(ending, history, random, waits) {
+  if (ending.paired || !ending.qrShown) return backOff(ending, history, random, waits);
   const rounds = history.rounds + 1;
-  if (rounds < QR_ROUNDS) {
-    return { ...go("pairing", "qr_used_up", "Nobody scanned the code. A new one follows."), history: { ...history, rounds } };
+  if (rounds >= QR_ROUNDS) {
+    return {
+      ...rest("pairing_expired", "qr_not_scanned", "Nobody scanned the code. For a new one press Enter here, or run `loong whatsapp-personal bridge resume`."),
+      history: { ...history, rounds: 0 },
+    };
   }
-  return {
-    ...rest("pairing_expired", "qr_not_scanned", "Nobody scanned the code. For a new one press Enter here, or run `loong whatsapp-personal bridge resume`."),
-    history: { ...history, rounds: 0 },
-  };
+  if (ending.code !== QR_USED_UP) return backOff(ending, { ...history, rounds }, random, waits);
+  return { ...go("pairing", "qr_used_up", "Nobody scanned the code. A new one follows."), history: { ...history, rounds } };
 }
 
 /**
  * @param {History} history
  * @param {Waits} waits
+ * @param {number} now
  * @returns {Decision}
  */
-function takenOver(history, waits) {
-  const next = { ...history, takeovers: history.takeovers + 1 };
+function takenOver(history, waits, now) {
+  const lately = history.takenOverAt !== null && now - history.takenOverAt < waits.takeoverForgottenMs;
+  const next = { ...history, takenOverAt: now };
   const message = "Another client uses this login.";
-  if (history.takeovers === 0) return { ...go("replaced", "replaced", message, waits.replacedRetryMs), history: next };
+  if (!lately) return { ...go("replaced", "replaced", message, waits.replacedRetryMs), history: next };
   return { ...rest("replaced", "replaced_again", `${message} Stop it, then run \`loong whatsapp-personal bridge resume\`.`), history: next };
 }
 

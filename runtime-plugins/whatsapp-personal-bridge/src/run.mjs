@@ -68,6 +68,8 @@ async function live(options, version, { emit, warnings }, die) {
   catchUncaught({
     crash: (name) => die(new FatalError("internal", `the bridge failed unexpectedly (${name})`, "start it again; report it if it stays")),
     stray: (name) => {
+      // The late words of a connection that has ended say nothing about the one that stands.
+      if (session?.leftBehind()) return;
       emit("warning", { code: "stray_failure", message: `A library failed unheard (${name}); the connection is made anew.` });
       session?.recycle("stray_failure");
     },

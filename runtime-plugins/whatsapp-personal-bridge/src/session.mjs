@@ -49,6 +49,8 @@ export class Session {
   /** @type {Pairing} */ #pairing;
   #signal = new Signal();
   /** @type {Connection | null} */ #connection = null;
+  /** @type {Promise<void> | null} connections that we have left and that still end */ #closing = null;
+  /** @type {Connection | null} the last one that was opened */ #latest = null;
   /** @type {State} */ #state = "starting";
   /** @type {string | null} */ #reason = null;
   #changedAt = Date.now();
@@ -58,7 +60,7 @@ export class Session {
   /** @type {Promise<{ unlinked: boolean, setAside: boolean }> | null} */ #leaving = null;
   /** @type {NodeJS.Timeout | undefined} */ #next;
   /** @type {NodeJS.Timeout | undefined} */ #watchdog;
-  /** @type {NodeJS.Timeout[]} */ #forgetting = [];
+  /** @type {NodeJS.Timeout | undefined} */ #settling;
   /** @type {number | null} */ #retryAt = null;
   /** @type {number | null} */ #lastFrameAt = null;
   /** @type {number | null} */ #connectedSince = null;
@@ -117,6 +119,12 @@ export class Session {
     this.#connect();
   }
 
+  /** Whether what has just failed unheard was begun by a connection that is no longer ours. */
+  leftBehind() {
+    const whose = Connection.ofThisCall();
+    return whose !== null && whose !== this.#connection;
+  }
+
   /** @param {string} reason drops a connection that cannot be trusted any more */
   recycle(reason) {
     if (this.#connection && !this.#stopped) this.#ended(this.#connection, undefined, reason);
@@ -127,7 +135,8 @@ export class Session {
    * @returns {Promise<{ unlinked: boolean, setAside: boolean }>} `unlinked`: WhatsApp confirmed it
    */
   async logout() {
-    this.#leaving ??= this.#leave();
+    // Cleared out here: with nothing to wait for, `#leave` is over before it is stored.
+    this.#leaving ??= this.#leave().finally(() => (this.#leaving = null));
     return this.#leaving;
   }
 
@@ -138,7 +147,8 @@ export class Session {
     this.#pairing.end();
     const connection = this.#connection;
     this.#connection = null;
-    await connection?.close();
+    // What it still held back comes in as it ends; a logout under way has the login to set aside.
+    await Promise.all([this.#leaving, this.#closing, connection?.close()]);
     // What was being decrypted goes to the receiver first.
     await this.#signal.quiet();
     await this.#receiver.settled();
@@ -191,6 +201,13 @@ export class Session {
   }
 
   #connect() {
+    // The one before may still be writing credentials; the next begins with what it leaves.
+    if (this.#closing) {
+      void this.#closing.then(() => {
+        if (!this.#stopped && !this.#leaving && !this.#connection) this.#connect();
+      });
+      return;
+    }
     try {
       this.#open();
     } catch (error) {
@@ -205,11 +222,13 @@ export class Session {
     const { me } = auth.state.creds;
     this.#paired = isLinked(auth.state.creds);
     people.setSelf(this.#paired ? [me?.id, me?.lid] : []);
+    this.#self = this.#paired && me ? selfOf(me) : null;
     // Between two rounds of codes a person sees one pairing, not many connections.
     if (this.#state !== "pairing") this.#setState("connecting", null, this.#paired ? "Connecting to WhatsApp." : "Asking WhatsApp for a QR code.");
     const journal = new Journal(store.journal, auth, die);
     const connection = new Connection({ auth: auth.state, signal: this.#signal, journal, outbox, timing: this.#timing, webUrl, webVersion: settings.webVersion, version });
     this.#connection = connection;
+    this.#latest = connection;
     const { socket } = connection;
     this.#pairing.begin(socket);
     this.#watch(connection);
@@ -222,10 +241,14 @@ export class Session {
     socket.ws.on("CB:ack,class:message", (/** @type {import("@whiskeysockets/baileys").BinaryNode} */ { attrs }) => {
       if (attrs.id) outbox.acknowledged(attrs.id, attrs.error ?? null);
     });
-    socket.ev.on("creds.update", () => {
+    let name = me?.name;
+    socket.ev.on("creds.update", (update) => {
+      // One that outlived its time must not write over what a later one has saved.
+      if (this.#latest !== connection) return;
       auth.save();
-      // With most of these Baileys sends a presence without a type, which may pass for being online:
-      // the phone would stop ringing.
+      if (update.me?.name === name) return;
+      name = update.me?.name;
+      // WhatsApp shows to others the name that comes with a presence; this one says that nobody is there.
       if (this.#state === "connected") socket.sendPresenceUpdate("unavailable").catch(() => undefined);
     });
     socket.ev.on("connection.update", (update) => {
@@ -263,18 +286,9 @@ export class Session {
   #opened(connection) {
     const { me } = connection.socket.authState.creds;
     this.#parts.people.setSelf([me?.id, me?.lid]);
-    this.#history = { ...this.#history, rounds: 0 };
-    this.#forgetting = [
-      setTimeout(() => (this.#history = { ...FRESH, takeovers: this.#history.takeovers }), this.#timing.settledMs),
-      setTimeout(() => (this.#history = FRESH), this.#timing.takeoverForgottenMs),
-    ];
-    const number = fromJid(me?.id);
-    this.#self = {
-      jid: jidNormalizedUser(me?.id),
-      lid: me?.lid ? jidNormalizedUser(me.lid) : null,
-      name: me?.name && me.name !== "~" ? me.name : null,
-      phone: number?.kind === "phone" ? `+${number.user}` : null,
-    };
+    this.#history = { ...this.#history, rounds: 0, restarted: false };
+    this.#settling = setTimeout(() => (this.#history = { ...FRESH, takenOverAt: this.#history.takenOverAt }), this.#timing.settledMs);
+    if (me) this.#self = selfOf(me);
     this.#setState("connected", null, "Connected to WhatsApp.");
     this.#connectedSince = this.#changedAt;
     this.#connections += 1;
@@ -295,7 +309,8 @@ export class Session {
     const decision = decide({ code, paired: this.#paired, qrShown: shown }, this.#history, Math.random, this.#timing);
     this.#history = decision.history;
     if (decision.newLogin) this.#setLoginAside(decision.reason);
-    this.#setState(decision.state, cause ?? decision.reason, decision.message, decision.delayMs);
+    // A rest is explained by what it waits for.
+    this.#setState(decision.state, decision.delayMs === null ? decision.reason : (cause ?? decision.reason), decision.message, decision.delayMs);
     if (decision.delayMs === null) return;
     this.#retryAt = Date.now() + decision.delayMs;
     this.#next = setTimeout(() => this.#connect(), decision.delayMs);
@@ -306,27 +321,26 @@ export class Session {
     this.#connection = null;
     this.#pairing.end();
     this.#clearTimers();
-    void connection.close();
+    const closing = Promise.all([this.#closing, connection.close()]).then(() => {
+      if (this.#closing === closing) this.#closing = null;
+    });
+    this.#closing = closing;
   }
 
   async #leave() {
-    try {
-      const connection = this.#connection;
-      if (!this.#paired) return { unlinked: false, setAside: false };
-      const connected = this.#state === "connected";
-      // From here on its end is no event: it is what we want.
-      this.#connection = null;
-      this.#clearTimers();
-      this.#setState("logged_out", "logged_out_here", "Unlinking this device. The login is set aside; pair again.");
-      const unlinked = connection && connected ? await connection.unlink() : false;
-      await connection?.close();
-      this.#setLoginAside("logged_out_here");
-      this.#history = FRESH;
-      if (!this.#stopped) this.#connect();
-      return { unlinked, setAside: true };
-    } finally {
-      this.#leaving = null;
-    }
+    const connection = this.#connection;
+    if (!this.#paired) return { unlinked: false, setAside: false };
+    const connected = this.#state === "connected";
+    // From here on its end is no event: it is what we want.
+    this.#connection = null;
+    this.#clearTimers();
+    this.#setState("logged_out", "logged_out_here", "Unlinking this device. The login is set aside; pair again.");
+    const unlinked = connection && connected ? await connection.unlink() : false;
+    await Promise.all([this.#closing, connection?.close()]);
+    this.#setLoginAside("logged_out_here");
+    this.#history = FRESH;
+    if (!this.#stopped) this.#connect();
+    return { unlinked, setAside: true };
   }
 
   /** @param {string} because */
@@ -339,9 +353,8 @@ export class Session {
   }
 
   #clearTimers() {
-    for (const timer of [this.#next, this.#watchdog, ...this.#forgetting]) clearTimeout(timer);
+    for (const timer of [this.#next, this.#watchdog, this.#settling]) clearTimeout(timer);
     this.#next = undefined;
-    this.#forgetting = [];
     this.#retryAt = null;
   }
 
@@ -358,4 +371,18 @@ export class Session {
     this.#connectedSince = null;
     this.#parts.emit("state", { state, reason, message, retry_in_ms: retryInMs });
   }
+}
+
+/**
+ * @param {import("@whiskeysockets/baileys").Contact} me as the credentials name us
+ * @returns {Self}
+ */
+function selfOf(me) {
+  const number = fromJid(me.id);
+  return {
+    jid: jidNormalizedUser(me.id),
+    lid: me.lid ? jidNormalizedUser(me.lid) : null,
+    name: me.name && me.name !== "~" ? me.name : null,
+    phone: number?.kind === "phone" ? `+${number.user}` : null,
+  };
 }

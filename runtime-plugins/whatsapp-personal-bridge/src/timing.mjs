@@ -24,7 +24,7 @@ const DEFAULTS = {
   /** The same once it stands; Baileys itself pings, and notices silence at its second ping. */
   quietMs: 75_000,
   keepAliveMs: 30_000,
-  /** Connected this long, earlier failures are forgotten; this much longer, take-overs are too. */
+  /** Connected this long, earlier failures are forgotten; a take-over is after this much time, connected or not. */
   settledMs: 60_000,
   takeoverForgottenMs: 86_400_000,
   /** From the first QR to the pairing code: somebody who can scan is faster. */

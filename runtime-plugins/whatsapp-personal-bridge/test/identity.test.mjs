@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readAllowlist } from "../src/allowlist.mjs";
-import { aliasesOf, fromJid, parseChat, shortReference, toJid } from "../src/identity.mjs";
+import { aliasesOf, fromJid, parseChat, shortPhone, shortReference, toJid } from "../src/identity.mjs";
 import { canonicalTarget, parseTarget, TargetError } from "../src/targets.mjs";
 import { fixture } from "./support/fixtures.mjs";
 
@@ -44,4 +44,12 @@ test("a short reference never holds the whole number", () => {
   assert.equal(shortReference("15551234567@s.whatsapp.net"), "contact …4567");
   assert.equal(shortReference("120363012345678901@g.us"), "group …8901");
   assert.equal(shortReference("nonsense"), "other");
+});
+
+test("a shortened number shows at most half of its digits, however short it is", () => {
+  assert.equal(shortPhone("+15551234567"), "+15…567");
+  for (let length = 7; length <= 15; length += 1) {
+    const short = shortPhone("155512345678901".slice(0, length));
+    assert.equal(short.replace(/[^0-9]/g, "").length, Math.floor(length / 2), short);
+  }
 });

@@ -136,6 +136,16 @@ test("what stepped aside is tried again on the same connection, in its time", as
   assert.deepEqual(ids(line), ["M1", "M1"]);
 });
 
+test("a question that WhatsApp leaves unanswered is no reason to wait for another connection", async (t) => {
+  const { outbox } = parts(t, { ackMs: 10, resendMs: 30 });
+  const line = carrier(outbox);
+  line.treats.set("M2", "does not answer");
+  assert.equal((await outbox.send({ to: ANA, text: LONG, key: null })).status, "pending");
+  line.treats.clear();
+  await line.until(() => line.sent.length === 3);
+  assert.deepEqual(ids(line), ["M1", "M2", "M3"]);
+});
+
 test("asked again without a connection, what is accepted stays accepted", async (t) => {
   const { outbox } = parts(t, { ackMs: 10 });
   const line = carrier(outbox, "is silent");

@@ -5,6 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import Database from "libsql";
 import { RequestError } from "../src/errors.mjs";
+import { toJid } from "../src/identity.mjs";
 import { hearReceipts } from "../src/receipts.mjs";
 import { BEGINNING } from "../src/store/steps/1-beginning.mjs";
 import { CONVERSATIONS } from "../src/store/steps/2-conversations.mjs";
@@ -86,10 +87,10 @@ test("texts and bytes go after their time, ids and keys stay for ever", async (t
 
   store.outbox.forgetOld(Date.now() + DAY_MS, 7 * DAY_MS);
   assert.deepEqual(kept(), [LONG, "unsent", "pending"]);
-  assert.notEqual(outbox.bytesOf("M1"), null);
+  assert.notEqual(await outbox.bytesOf("M1", toJid(ANA)), null);
   store.outbox.forgetOld(Date.now() + 8 * DAY_MS, 7 * DAY_MS);
   assert.deepEqual(kept(), ["pending"]);
-  assert.equal(outbox.bytesOf("M1"), null);
+  assert.equal(await outbox.bytesOf("M1", toJid(ANA)), null);
   assert.deepEqual(await outbox.send({ to: ANA, text: "whatever", key: "sent" }), { messageIds: ["M1", "M2", "M3"], status: "already_sent", firstText: false });
   await assert.rejects(outbox.send({ to: ANA, text: "unsent", key: "unsent" }), /nobody asked for it again in time/);
   line.behaviour = "acknowledges";

@@ -133,10 +133,21 @@ test("without a connection nothing is accepted", async (t) => {
   assert.equal(store.outbox.byKey("k"), null);
 });
 
-test("the bytes of a sent message are there for WhatsApp's retry requests", async (t) => {
-  const { outbox } = parts(t);
+test("the bytes of a sent message are there for retry requests of its own chat, by any id and device, and of no other", async (t) => {
+  const { outbox, store } = parts(t);
   carrier(outbox);
   await outbox.send({ to: ANA, text: "hello", key: null });
-  assert.equal(Buffer.from(outbox.bytesOf("M1") ?? "").toString(), "hello");
-  assert.equal(outbox.bytesOf("unknown"), null);
+  const number = "15551234567:2@s.whatsapp.net";
+  const lid = "123456789012345:2@lid";
+  /** @param {Parameters<typeof outbox.bytesOf>} asked */
+  const told = async (...asked) => Buffer.from((await outbox.bytesOf(...asked)) ?? "").toString();
+  assert.equal(await told("M1", number), "hello");
+  assert.equal(await told("unknown", number), "");
+  assert.equal(await told("M1", "15557654321@s.whatsapp.net"), "");
+  assert.equal(await told("M1", "120363012345678901@g.us"), "");
+  assert.equal(await told("M1", lid), "", "nobody says whose LID it is");
+  assert.equal(await told("M1", lid, async (jid) => (jid === "15551234567@s.whatsapp.net" ? "123456789012345@lid" : null)), "hello");
+  store.chats.rememberAlias("123456789012345", ANA.user);
+  assert.equal(await told("M1", lid), "hello");
+  assert.equal(await told("M1", "999999999999999@lid", async () => "999999999999999@lid"), "", "what WhatsApp vouches for comes first");
 });

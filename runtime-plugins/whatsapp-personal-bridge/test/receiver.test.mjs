@@ -2,14 +2,17 @@
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { test } from "node:test";
+import { writeInbound } from "../src/contract.mjs";
 import { isAddressed } from "../src/mentions.mjs";
 import { Receiver } from "../src/receiver.mjs";
-import { parts } from "./support/bridge.mjs";
+import { parts, receive } from "./support/bridge.mjs";
 
 const ME = "15550001000@s.whatsapp.net";
 const MY_LID = "555000100010001@lid";
 const ANA = "15551234567@s.whatsapp.net";
 const ANA_LID = "123456789012345@lid";
+const BEN_LID = "222222222222222@lid";
+const CARL_LID = "333333333333333@lid";
 const GROUP = "120363012345678901@g.us";
 const UNREADABLE = 2;
 
@@ -22,10 +25,11 @@ function receiving(t, { mapping = {}, metadata = { subject: "Team", participants
   const made = parts(t, options);
   made.people.setSelf(["15550001000:3@s.whatsapp.net", "555000100010001:3@lid"]);
   const ev = new EventEmitter();
+  let asked = 0;
   const receiver = new Receiver({
     ...made,
     backlogMaxAgeMs,
-    outbox: { bytesOf: (id) => (sent.includes(id) ? Buffer.from("x") : null) },
+    outbox: { isOurs: (id) => sent.includes(id) },
     ...(owner ? { pause: owner } : {}),
     die: (error) => {
       throw error;
@@ -34,7 +38,11 @@ function receiving(t, { mapping = {}, metadata = { subject: "Team", participants
   receiver.listen(/** @type {any} */ ({
     ev,
     signalRepository: { lidMapping: { getPNForLID: async (/** @type {string} */ lid) => mapping[lid] ?? null } },
-    groupMetadata: async () => metadata,
+    groupMetadata: async () => {
+      asked += 1;
+      if (metadata === null) throw new Error("no answer");
+      return metadata;
+    },
   }));
   /**
    * @param {any} message
@@ -44,8 +52,8 @@ function receiving(t, { mapping = {}, metadata = { subject: "Team", participants
     ev.emit("messages.upsert", { messages: [message].flat(), type });
     await receiver.settled();
   };
-  const stored = async () => (await made.inbox.receive({ waitMs: 0, max: 100, inFlight: [], allowed: ["*"] })).rows;
-  return { ...made, ev, receiver, comes, stored };
+  const stored = async () => receive(made.inbox, { max: 100, inFlight: [] });
+  return { ...made, ev, receiver, comes, stored, asked: () => asked };
 }
 
 const seconds = (ageMs = 0) => Math.floor((Date.now() - ageMs) / 1000);
@@ -73,6 +81,29 @@ test("what a group says of its members is remembered for their direct chats", as
   const rows = await stored();
   assert.deepEqual(rows.map((row) => [row.message_id, row.conversation, row.sender]), [["G1", GROUP, ANA_LID], ["G2", GROUP, ANA], ["A1", ANA, ANA]]);
   assert.equal(rows[1]?.content.groupSubject, "Team");
+});
+
+test("a group that did not answer is asked again after a while, not for every message", async (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: Date.now() });
+  const { comes, asked } = receiving(t, { groupReply: "always", metadata: null });
+  for (const id of ["G1", "G2", "G3"]) await comes(message({ id, remoteJid: GROUP, participant: ANA_LID }));
+  assert.equal(asked(), 1);
+  t.mock.timers.tick(10 * 60 * 1000);
+  for (const id of ["G4", "G5"]) await comes(message({ id, remoteJid: GROUP, participant: ANA_LID }));
+  assert.equal(asked(), 2);
+});
+
+test("a group that is renamed before it is asked for still says who its members are", async (t) => {
+  const { comes, ev, receiver, people, stored, asked } = receiving(t, { groupReply: "always", metadata: { subject: "Team", participants: [{ id: ANA_LID, phoneNumber: ANA }] } });
+  ev.emit("groups.update", [{ id: GROUP, subject: "The team" }]);
+  await comes(message({ id: "G1", remoteJid: GROUP, participant: ANA_LID }));
+  await new Promise((resolve) => setImmediate(resolve));
+  await receiver.settled();
+  assert.equal(people.known({ kind: "lid", user: "123456789012345" }).length, 2);
+  ev.emit("groups.update", [{ id: GROUP, subject: "Our team" }]);
+  await comes(message({ id: "G2", remoteJid: GROUP, participant: ANA_LID }));
+  assert.deepEqual((await stored()).map((row) => row.content.groupSubject), ["The team", "Our team"]);
+  assert.equal(asked(), 1);
 });
 
 test("ourselves are never answered, by number or by LID, whatever Baileys makes of it", async (t) => {
@@ -120,6 +151,21 @@ test("a message that cannot be decrypted is counted, and is a message when it ca
   await comes(message({ remoteJid: ANA, remoteJidAlt: ANA_LID }));
   assert.equal(receiver.undecryptable, 0);
   assert.deepEqual((await stored()).map((row) => row.content.text), ["hello"]);
+});
+
+test("an unreadable message is the same one when its sender's number becomes known before it comes again", async (t) => {
+  const { comes, stored, receiver, ev, events } = receiving(t, { groupReply: "always" });
+  for (const key of [{ id: "A1", remoteJid: ANA_LID }, { id: "A2", remoteJid: ANA_LID }, { id: "G1", remoteJid: GROUP, participant: ANA_LID }]) {
+    await comes(message(key, { message: null, messageStubType: UNREADABLE }));
+  }
+  assert.equal(receiver.undecryptable, 3);
+  await comes(message({ id: "A1", remoteJid: ANA, remoteJidAlt: ANA_LID }));
+  await comes(message({ id: "A2", remoteJid: ANA_LID }, { message: null, messageStubType: UNREADABLE }));
+  ev.emit("messages.update", [{ key: { id: "A2", remoteJid: ANA, fromMe: false }, update: { message: { conversation: "at last" } } }]);
+  await comes(message({ id: "G1", remoteJid: GROUP, participant: ANA_LID, participantAlt: ANA }));
+  assert.equal(receiver.undecryptable, 0);
+  assert.deepEqual((await stored()).map((row) => row.message_id), ["A1", "A2", "G1"]);
+  assert.equal(events.filter(({ event }) => event === "message_unreadable").length, 3);
 });
 
 test("a change that brings the content makes the message readable, too, but nobody else's does", async (t) => {
@@ -177,4 +223,42 @@ test("a number that has a new owner no longer stands for the old one", (t) => {
   store.chats.rememberAlias("999999999999999", "15551234567");
   assert.deepEqual(people.known({ kind: "lid", user: "123456789012345" }), [{ kind: "lid", user: "123456789012345" }]);
   assert.deepEqual(people.known({ kind: "phone", user: "15551234567" }).map(({ user }) => user), ["15551234567", "999999999999999"]);
+});
+
+test("a number that Ben took over from Ana stays Ben's when she writes by LID alone, and lets only him in", async (t) => {
+  // Baileys still answers what the number of Ana's LID once was.
+  const { comes, stored, people, events } = receiving(t, { allowed: ["+15551234567"], mapping: { [ANA_LID]: "15551234567:0@s.whatsapp.net" } });
+  await comes(message({ id: "A1", remoteJid: ANA, remoteJidAlt: ANA_LID }));
+  await comes(message({ id: "B1", remoteJid: BEN_LID, remoteJidAlt: ANA }));
+  await comes(message({ id: "A2", remoteJid: ANA_LID }));
+  assert.deepEqual(people.known({ kind: "phone", user: "15551234567" }).map(({ user }) => user), ["15551234567", "222222222222222"]);
+  assert.deepEqual((await stored()).map((row) => [row.message_id, row.conversation, row.aliases]), [["B1", BEN_LID, [BEN_LID, ANA]]]);
+  assert.deepEqual(events.filter(({ event }) => event === "message_refused").map(({ reason }) => reason), ["only_lid_known"]);
+  // Ben moves on, and the number is nobody's: also then Baileys' memory gives it to nobody.
+  await comes(message({ id: "B2", remoteJid: BEN_LID, remoteJidAlt: "15557654321@s.whatsapp.net" }));
+  await comes(message({ id: "A3", remoteJid: ANA_LID }));
+  assert.deepEqual(people.known({ kind: "lid", user: "123456789012345" }), [{ kind: "lid", user: "123456789012345" }]);
+});
+
+test("whoever has a number next does not continue its conversation, and what came in goes on under its writer's LID", async (t) => {
+  const { comes, stored, store } = receiving(t);
+  await comes(message({ id: "A1", remoteJid: ANA, remoteJidAlt: ANA_LID }));
+  await comes(message({ id: "B1", remoteJid: ANA, remoteJidAlt: BEN_LID }));
+  await comes(message({ id: "A2", remoteJid: ANA_LID, remoteJidAlt: "15557654321@s.whatsapp.net" }));
+  await comes(message({ id: "C1", remoteJid: ANA, remoteJidAlt: CARL_LID }));
+  await comes(message({ id: "B2", remoteJid: BEN_LID }));
+  await comes(message({ id: "A1", remoteJid: ANA_LID }));
+  const rows = await stored();
+  assert.deepEqual(rows.map((row) => [row.message_id, row.conversation]), [["A1", ANA_LID], ["B1", BEN_LID], ["A2", ANA_LID], ["C1", CARL_LID], ["B2", BEN_LID]]);
+  assert.equal(store.chats.conversationOf([ANA]), ANA, "a name for somebody of whom nothing else is known");
+  const targets = rows.map((row) => writeInbound(row, { configuredId: "default", runtimeId: "a", allowed: ["*"] }).reply_target.id);
+  assert.deepEqual(targets.slice(0, 2), [`whatsapp-personal:default:contact:${ANA_LID}`, `whatsapp-personal:default:contact:${BEN_LID}`]);
+});
+
+test("a number of which only a lookup spoke gives way to whoever is named with it", async (t) => {
+  const { comes, people, stored } = receiving(t, { mapping: { [ANA_LID]: ANA } });
+  await comes(message({ id: "A1", remoteJid: ANA_LID }));
+  await comes(message({ id: "B1", remoteJid: ANA, remoteJidAlt: BEN_LID }));
+  assert.deepEqual(people.known({ kind: "lid", user: "123456789012345" }), [{ kind: "lid", user: "123456789012345" }]);
+  assert.deepEqual((await stored()).map((row) => row.conversation), [ANA_LID, BEN_LID]);
 });

@@ -69,14 +69,45 @@ test("after three rounds that nobody scanned the bridge rests, and a resumed one
   assert.deepEqual([last.state, last.delayMs, last.history.rounds], ["pairing_expired", null, 0]);
 });
 
-test("a second take-over is not fought", () => {
-  const { history } = after(440);
-  const again = after(440, PAIRED, history);
-  assert.deepEqual([again.state, again.delayMs], ["replaced", null]);
+test("a round of codes counts whatever ends its connection, and a lost one waits before the next", () => {
+  let history = FRESH;
+  for (const code of [428, undefined]) {
+    const decision = decide({ code, ...UNPAIRED }, history, () => 1);
+    assert.equal(decision.state, "reconnecting");
+    assert.ok(decision.delayMs !== null && decision.delayMs > 0);
+    history = decision.history;
+  }
+  const last = decide({ code: 401, ...UNPAIRED }, history);
+  assert.deepEqual([last.state, last.reason, last.delayMs], ["pairing_expired", "qr_not_scanned", null]);
+  const unseen = decide({ code: 428, paired: false, qrShown: false }, history);
+  assert.deepEqual([unseen.state, unseen.history.rounds], ["reconnecting", history.rounds], "a code that never showed is no round");
+});
+
+test("a second take-over within a day is not fought, however often the connection was lost in between", () => {
+  const day = TIMING.takeoverForgottenMs;
+  const { history } = decide({ code: 440, ...PAIRED }, FRESH, MIDDLE, TIMING, 1_000);
+  const between = decide({ code: 428, ...PAIRED }, history, MIDDLE, TIMING, 2_000).history;
+  const soon = decide({ code: 440, ...PAIRED }, between, MIDDLE, TIMING, 999 + day);
+  assert.deepEqual([soon.state, soon.delayMs], ["replaced", null]);
+  const later = decide({ code: 440, ...PAIRED }, between, MIDDLE, TIMING, 1_000 + day);
+  assert.deepEqual([later.state, later.delayMs], ["replaced", TIMING.replacedRetryMs]);
 });
 
 test("a restart that WhatsApp asks for is no failure", () => {
-  assert.deepEqual(after(515, PAIRED, { failures: 3 }).history, { ...FRESH, failures: 3 });
+  assert.deepEqual(after(515, PAIRED, { failures: 3 }).history, { ...FRESH, failures: 3, restarted: true });
+});
+
+test("a server that asks for one restart after the other is backed off from", () => {
+  /** @type {(number | null)[]} */
+  const waits = [];
+  let history = FRESH;
+  for (let restart = 0; restart < 4; restart += 1) {
+    const decision = decide({ code: 515, ...PAIRED }, history, () => 1);
+    waits.push(decision.delayMs);
+    history = decision.history;
+  }
+  assert.deepEqual(waits, [0, 1_000, 2_000, 4_000]);
+  assert.equal(after(515, PAIRED, { ...history, restarted: false }).delayMs, 0, "once a connection has stood in between");
 });
 
 test("no wait is longer than its ceiling or shorter than nothing, whatever chance says", () => {
@@ -92,5 +123,5 @@ test("no wait is longer than its ceiling or shorter than nothing, whatever chanc
 test("a refusal says what it means and what to do", () => {
   assert.match(after(405).message, /version.*@whiskeysockets\/baileys.*whatsapp_web_version/);
   assert.match(after(403).message, /blocked.*phone.*bridge resume/);
-  assert.match(after(440, PAIRED, { takeovers: 1 }).message, /Another client.*bridge resume/);
+  assert.match(after(440, PAIRED, { takenOverAt: Date.now() }).message, /Another client.*bridge resume/);
 });

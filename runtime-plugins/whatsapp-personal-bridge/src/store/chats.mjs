@@ -4,6 +4,7 @@
  * refused. Which ids belong together is known by people.mjs.
  */
 
+import { toJid } from "../identity.mjs";
 
 export class Chats {
   /** @type {import("./database.mjs").Database} */ #db;
@@ -15,16 +16,19 @@ export class Chats {
 
   /**
    * The one id of a conversation, fixed when it is first asked for. Where two became known as one,
-   * the older id stays and takes over what came in under the other.
+   * the older id stays and takes over what came in under the other. A number that has changed hands
+   * names no conversation any more, unless nothing else is known.
    * @param {string[]} jids every id of the chat, the preferred one first
    */
   conversationOf(jids) {
     return this.#db.transaction(() => {
-      const known = this.#db.all("SELECT id FROM conversations WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq", JSON.stringify(jids));
+      const usable = jids.filter((jid) => !this.#db.one("SELECT 1 FROM former_numbers WHERE phone || '@s.whatsapp.net' = ?", jid));
+      const candidates = usable.length > 0 ? usable : jids;
+      const known = this.#db.all("SELECT id FROM conversations WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq", JSON.stringify(candidates));
       const [first, ...others] = known.map((row) => String(row.id));
       if (first === undefined) {
-        this.#db.run("INSERT INTO conversations (id) VALUES (?)", jids[0]);
-        return String(jids[0]);
+        this.#db.run("INSERT INTO conversations (id) VALUES (?)", candidates[0]);
+        return String(candidates[0]);
       }
       for (const other of others) {
         this.#db.run("UPDATE OR IGNORE inbox SET conversation = ? WHERE conversation = ?", first, other);
@@ -56,9 +60,36 @@ export class Chats {
   rememberAlias(lid, phone) {
     if (this.phoneOf(lid) === phone) return;
     this.#db.transaction(() => {
-      this.#db.run("DELETE FROM aliases WHERE phone = ? OR lid = ?", phone, lid);
+      for (const row of this.#db.all("SELECT lid, phone FROM aliases WHERE phone = ? OR lid = ?", phone, lid)) {
+        this.#leaveNumber(String(row.lid), String(row.phone));
+      }
       this.#db.run("INSERT INTO aliases (lid, phone) VALUES (?, ?)", lid, phone);
     });
+  }
+
+  /**
+   * Whoever has the number next must neither continue the conversation nor get answers to it: what
+   * came in goes on under the LID of its writer.
+   * @param {string} lid
+   * @param {string} phone
+   */
+  #leaveNumber(lid, phone) {
+    const [from, to] = [toJid({ kind: "phone", user: phone }), toJid({ kind: "lid", user: lid })];
+    this.#db.run("DELETE FROM aliases WHERE lid = ?", lid);
+    this.#db.run("INSERT OR IGNORE INTO former_numbers (phone) VALUES (?)", phone);
+    if (this.#db.run("DELETE FROM conversations WHERE id = ?", from).changes === 0) return;
+    this.#db.run("INSERT OR IGNORE INTO conversations (id) VALUES (?)", to);
+    this.#db.run("UPDATE OR IGNORE inbox SET conversation = ?2, sender = CASE sender WHEN ?1 THEN ?2 ELSE sender END WHERE conversation = ?1", from, to);
+    // What did not move is there under the LID already.
+    this.#db.run("DELETE FROM inbox WHERE conversation = ?", from);
+  }
+
+  /**
+   * @param {string} phone digits
+   * @returns {boolean} whether the number is somebody's, or once was
+   */
+  hasHadOwner(phone) {
+    return this.lidOf(phone) !== null || this.#db.one("SELECT 1 FROM former_numbers WHERE phone = ?", phone) !== undefined;
   }
 
   /**

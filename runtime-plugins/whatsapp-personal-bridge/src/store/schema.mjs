@@ -9,5 +9,6 @@ import { CONVERSATIONS } from "./steps/2-conversations.mjs";
 import { LEASES } from "./steps/3-leases.mjs";
 import { SENDS } from "./steps/4-sends.mjs";
 import { JOURNAL } from "./steps/5-journal.mjs";
+import { NUMBERS } from "./steps/6-numbers.mjs";
 
-export const STEPS = Object.freeze([BEGINNING, CONVERSATIONS, LEASES, SENDS, JOURNAL]);
+export const STEPS = Object.freeze([BEGINNING, CONVERSATIONS, LEASES, SENDS, JOURNAL, NUMBERS]);

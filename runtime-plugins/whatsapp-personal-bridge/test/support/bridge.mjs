@@ -46,7 +46,7 @@ export function parts(
   return { store, people, inbox, outbox, emit, events, dir, settings };
 }
 
-/** @typedef {"acknowledges" | "refuses" | "is silent" | "breaks"} Behaviour */
+/** @typedef {"acknowledges" | "refuses" | "is silent" | "breaks" | "does not answer"} Behaviour */
 
 const DEADLINE_MS = 5_000;
 
@@ -89,6 +89,7 @@ export function carrier(outbox, behaviour = "acknowledges", name = "M") {
     relay: async (jid, messageId, body) => {
       const behaves = treats.get(messageId) ?? state.behaviour;
       if (behaves === "breaks") throw new Error("the line is dead");
+      if (behaves === "does not answer") throw new RequestError("timeout", "WhatsApp did not say on which devices this contact is");
       sent.push({ jid, messageId, body: Buffer.from(body).toString() });
       if (behaves === "acknowledges") outbox.acknowledged(messageId, null);
       if (behaves === "refuses") outbox.acknowledged(messageId, "463");
