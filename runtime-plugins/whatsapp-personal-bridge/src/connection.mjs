@@ -28,18 +28,20 @@ import { SILENT, TRANSACTIONS } from "./quiet.mjs";
 const NO_MEMBER = new Set([401, 403, 404, 406]);
 const LOGGED_OUT = 401;
 /** What runs on behalf of which connection, up to a promise that fails unheard. */
-const BEHALF = /** @type {AsyncLocalStorage<Connection>} */ (new AsyncLocalStorage());
+const BEHALF = /** @type {AsyncLocalStorage<symbol>} */ (new AsyncLocalStorage());
 
 export class Connection {
   /** @type {Socket} */ socket;
   /** @type {import("./timing.mjs").Timing} */ #timing;
+  /** Stands for it where a reference would keep each one in memory through the next. */
+  id = Symbol("connection");
   #over = false;
   /** @type {Promise<void>} all that it had to say has been heard */ #heard;
 
   /** @param {Setup} setup */
   constructor({ auth, signal, journal, outbox, timing, webUrl, webVersion, version }) {
     this.#timing = timing;
-    this.socket = BEHALF.run(this, () => makeWASocket({
+    this.socket = BEHALF.run(this.id, () => makeWASocket({
       auth,
       logger: SILENT,
       browser: ["Loong", "Chrome", version],
@@ -73,7 +75,7 @@ export class Connection {
     for (const last of ["CB:stream:error", "CB:failure"]) this.socket.ws.on(last, () => setTimeout(() => this.#terminate(), timing.closeMs).unref());
   }
 
-  /** @returns {Connection | null} the one on whose behalf this very call runs, where that is known */
+  /** @returns {symbol | null} the `id` of the one on whose behalf this very call runs, where that is known */
   static ofThisCall() {
     return BEHALF.getStore() ?? null;
   }

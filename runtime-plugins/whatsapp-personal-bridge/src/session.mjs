@@ -122,7 +122,7 @@ export class Session {
   /** Whether what has just failed unheard was begun by a connection that is no longer ours. */
   leftBehind() {
     const whose = Connection.ofThisCall();
-    return whose !== null && whose !== this.#connection;
+    return whose !== null && whose !== this.#connection?.id;
   }
 
   /** @param {string} reason drops a connection that cannot be trusted any more */
