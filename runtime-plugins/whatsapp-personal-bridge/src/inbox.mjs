@@ -155,6 +155,30 @@ export class Inbox {
     this.#changes.emit("change");
   }
 
+  /**
+   * @param {string} cursor
+   * @returns {boolean} false when it is not dead
+   */
+  retry(cursor) {
+    const done = this.#store.inboxView.retry(cursor);
+    this.#changes.emit("change");
+    return done;
+  }
+
+  /**
+   * @param {string} cursor
+   * @returns {boolean} false when it is neither dead nor waiting
+   */
+  drop(cursor) {
+    const done = this.#store.inboxView.drop(cursor);
+    this.#changes.emit("change");
+    return done;
+  }
+
+  pauseChanged() {
+    this.#changes.emit("change");
+  }
+
   /** Answers everybody who waits. */
   close() {
     this.#closed = true;

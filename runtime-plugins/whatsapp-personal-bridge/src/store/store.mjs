@@ -10,12 +10,12 @@ import { makePrivate } from "../auth-dir.mjs";
 import { Chats } from "./chats.mjs";
 import { createTables, Database } from "./database.mjs";
 import { damaged, openingError } from "./errors.mjs";
+import { RESTORED_DRAFT, STORE_FILE } from "./files.mjs";
 import { InboxRows } from "./inbox.mjs";
+import { InboxView } from "./inbox-view.mjs";
 import { Logins } from "./logins.mjs";
 import { OutboxRows } from "./outbox.mjs";
 import { SavedSettings } from "./settings.mjs";
-
-const FILE = "bridge.db";
 
 /**
  * Opens the store of a directory that is already private and locked, and creates it when there
@@ -25,10 +25,11 @@ const FILE = "bridge.db";
  * @throws {import("../errors.mjs").FatalError} `store_damaged`, `store_read_only`, `store_version`, `store_failed`
  */
 export function openStore(dir) {
-  const file = path.join(dir, FILE);
+  const file = path.join(dir, STORE_FILE);
   const files = [file, `${file}-wal`, `${file}-shm`];
   if (!fs.existsSync(file)) {
     if (fs.existsSync(`${file}-wal`)) throw damaged(file, "the file is gone, but its -wal file is there");
+    if (fs.existsSync(path.join(dir, RESTORED_DRAFT))) throw damaged(file, "a restore was cut short, so restore it again");
     create(file);
   }
   // SQLite takes an empty file for a new database.
@@ -36,7 +37,7 @@ export function openStore(dir) {
   for (const each of files) makePrivate(each);
   try {
     fs.accessSync(file, fs.constants.R_OK | fs.constants.W_OK);
-    const store = new Store(new Database(file));
+    const store = new Store(new Database(file), file);
     for (const each of files) makePrivate(each);
     return store;
   } catch (error) {
@@ -56,6 +57,7 @@ function create(file) {
     createTables(draft);
     fs.renameSync(draft, file);
   } catch (error) {
+    for (const end of ["", "-journal"]) fs.rmSync(`${draft}${end}`, { force: true });
     throw openingError(error, file);
   }
 }
@@ -63,15 +65,25 @@ function create(file) {
 export class Store {
   /** @type {Database} */ #db;
 
-  /** @param {Database} db */
-  constructor(db) {
+  /**
+   * @param {Database} db
+   * @param {string} file
+   */
+  constructor(db, file) {
     this.#db = db;
+    this.file = file;
     this.logins = new Logins(db);
     this.inbox = new InboxRows(db);
+    this.inboxView = new InboxView(db);
     this.outbox = new OutboxRows(db);
     this.chats = new Chats(db);
     this.settings = new SavedSettings(db);
     this.inbox.forgetOld(Date.now());
+  }
+
+  /** @param {string} file that does not exist, or is empty; it holds the whole store afterwards */
+  copyTo(file) {
+    this.#db.copyTo(file);
   }
 
   /** @param {string} why */

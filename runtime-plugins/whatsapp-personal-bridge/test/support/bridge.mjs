@@ -4,6 +4,7 @@
 import { Inbox } from "../../src/inbox.mjs";
 import { Outbox } from "../../src/outbox.mjs";
 import { RequestError } from "../../src/errors.mjs";
+import { Pause } from "../../src/pause.mjs";
 import { People } from "../../src/people.mjs";
 import { DEFAULT_SETTINGS } from "../../src/settings.mjs";
 import { openStore } from "../../src/store/store.mjs";
@@ -25,9 +26,10 @@ export function parts(t, { allowed = ["*"], dir = temporaryDir(t), ackMs = 200, 
   };
   const people = new People(store);
   const settings = { ...DEFAULT_SETTINGS, groupReply, allowedChatIds: allowed.length > 0 ? allowed : undefined };
+  const pause = new Pause(store, emit);
   const inbox = new Inbox({ store, people, emit }, settings);
   const outbox = new Outbox(store, emit, ackMs);
-  return { store, people, inbox, outbox, emit, events, dir, settings };
+  return { store, people, inbox, outbox, pause, emit, events, dir, settings };
 }
 
 /**
