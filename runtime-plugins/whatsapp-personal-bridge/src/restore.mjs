@@ -114,7 +114,9 @@ function makeHarmless(draft, file) {
   }
   try {
     db.checkThoroughly();
-    return disarm(db, Date.now());
+    const counts = disarm(db, Date.now());
+    db.leaveLog();
+    return counts;
   } catch (error) {
     throw error instanceof FatalError ? refused(file, error.message.replaceAll(draft, file), "name another backup") : error;
   } finally {
@@ -132,18 +134,21 @@ function makeHarmless(draft, file) {
 function exchange(dir, draft) {
   const file = path.join(dir, STORE_FILE);
   const aside = `${file}.before-restore-${Date.now()}`;
-  const there = fs.existsSync(file);
-  if (there) fs.renameSync(file, aside);
+  /** @type {string[]} */
+  const moved = [];
   try {
-    for (const end of ENDS) if (fs.existsSync(`${file}${end}`)) fs.renameSync(`${file}${end}`, `${aside}${end}`);
+    for (const end of ["", ...ENDS]) {
+      if (!fs.existsSync(`${file}${end}`)) continue;
+      fs.renameSync(`${file}${end}`, `${aside}${end}`);
+      moved.push(end);
+    }
     fs.renameSync(draft, file);
   } catch (error) {
-    for (const end of ENDS) if (fs.existsSync(`${aside}${end}`)) fs.renameSync(`${aside}${end}`, `${file}${end}`);
-    if (there) fs.renameSync(aside, file);
+    for (const end of moved.reverse()) fs.renameSync(`${aside}${end}`, `${file}${end}`);
     throw error;
   }
   toDisk(dir);
-  return there ? aside : null;
+  return moved.length > 0 ? aside : null;
 }
 
 /**

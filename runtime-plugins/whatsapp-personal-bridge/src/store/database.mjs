@@ -64,6 +64,7 @@ export class Database {
     // Only now: it writes, and a file that is refused stays as it is.
     this.#db.exec("PRAGMA journal_mode = WAL");
     this.#statements.clear();
+    if (version === STEPS.length) return;
     this.transaction(() => {
       for (const step of STEPS.slice(version)) this.#db.exec(step);
       this.#db.exec(`PRAGMA user_version = ${STEPS.length}`);
@@ -84,6 +85,12 @@ export class Database {
   /** @param {string} file that does not exist, or is empty; not part of a transaction */
   copyTo(file) {
     this.run("VACUUM INTO ?", file);
+  }
+
+  /** Makes the file whole by itself, without a log: it can be given another name. */
+  leaveLog() {
+    this.#statements.clear();
+    this.#db.exec("PRAGMA journal_mode = DELETE");
   }
 
   /** Leaves everything in the one file: whoever looks at it, copies it or damages it sees the whole store. */

@@ -34,8 +34,8 @@ export function openStore(dir) {
   }
   // SQLite takes an empty file for a new database.
   if (fs.statSync(file).size === 0) throw damaged(file, "the file is empty");
-  for (const each of files) makePrivate(each);
   try {
+    for (const each of files) makePrivate(each);
     fs.accessSync(file, fs.constants.R_OK | fs.constants.W_OK);
     const store = new Store(new Database(file), file);
     for (const each of files) makePrivate(each);
