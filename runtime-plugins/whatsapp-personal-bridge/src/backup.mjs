@@ -14,7 +14,7 @@ const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", 
 const WHERE_TO = "name a new file in a directory that exists, outside the auth dir";
 
 /**
- * Nothing else of the process runs meanwhile: about a second for each 100 MB.
+ * Nothing else of the process runs meanwhile (measured: 0.6 to 0.75 s for 208 MB).
  * @param {import("./store/store.mjs").Store} store
  * @param {string} file an absolute path where nothing is yet
  * @returns {{ file: string, bytes: number }}

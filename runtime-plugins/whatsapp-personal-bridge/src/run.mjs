@@ -99,7 +99,6 @@ async function live(options, version, { emit, warnings }, die) {
   const unlock = lockAuthDir(options.authDir);
   process.on("exit", unlock);
   const store = openStore(options.authDir);
-  const endHousekeeping = keepHouse(store, emit);
   const pause = new Pause(store, emit);
   pause.tell();
 
@@ -119,6 +118,7 @@ async function live(options, version, { emit, warnings }, die) {
     inbox.pauseChanged();
     if (!pause.active) outbox.resume().catch(die);
   });
+  const endHousekeeping = keepHouse((now) => store.inbox.forgetOld(now), emit);
   const { webUrl, pairing } = options;
   session = new Session({ store, people, inbox, outbox, emit, die, webUrl, version, settings, pairing }, timing);
   outbox.use(session);

@@ -176,20 +176,19 @@ function readOnly(dir, user, code) {
   assert.ok(fs.readFileSync(file).toString("base64") === kept, "the store has changed");
 }
 
-test("housekeeping comes round until it is ended, and a failure of it is told, no more", async (t) => {
-  const { store } = limited(t, "");
+test("housekeeping comes round until it is ended, and a failure of it is told, no more", async () => {
   let rounds = 0;
   /** @type {(value?: unknown) => void} */
   let third = () => undefined;
   const came = new Promise((resolve) => (third = resolve));
-  store.inbox.forgetOld = () => {
+  const forget = () => {
     rounds += 1;
     if (rounds === 2) throw Object.assign(new Error("a secret"), { code: "SQLITE_FULL" });
     if (rounds === 3) third();
   };
   /** @type {any[]} */
   const told = [];
-  const end = keepHouse(store, (event, fields) => told.push({ event, ...fields }), 5);
+  const end = keepHouse(forget, (event, fields) => told.push({ event, ...fields }), 5);
   assert.equal(rounds, 1, "at once");
   // The product's timer keeps no process alive, so this one does.
   const alive = setTimeout(() => undefined, 10_000);
