@@ -227,11 +227,12 @@ for (const [name, spoil, words] of UNFIT) {
 }
 
 test("a restore on a disk that is full leaves the store as it was", (t) => {
-  const disk = tinyDisk(t, 200);
+  const disk = tinyDisk(t, 1024);
   if (disk === null) return;
   const file = backup(t);
   filled(disk, () => undefined);
-  fs.writeFileSync(path.join(disk, "ballast"), Buffer.alloc(40 * 1024));
+  const { bavail, bsize } = fs.statfsSync(disk);
+  fs.writeFileSync(path.join(disk, "ballast"), Buffer.alloc(bavail * bsize - fs.statSync(file).size / 2));
   refuses(disk, file, "restore_failed", /the disk is full/);
 });
 
