@@ -78,13 +78,13 @@ export function lockAuthDir(dir) {
 function createLock(file, content) {
   // Written beside and linked into place: a lock is never seen half written.
   const draft = `${file}.${process.pid}`;
-  fs.writeFileSync(draft, content, { mode: PRIVATE_FILE });
   try {
+    fs.writeFileSync(draft, content, { mode: PRIVATE_FILE });
     fs.linkSync(draft, file);
     return true;
   } catch (error) {
     if (codeOf(error) === "EEXIST") return false;
-    throw new FatalError("auth_dir_unusable", `the lock ${file} cannot be written (${codeOf(error)})`, "check the directory");
+    throw new FatalError("auth_dir_unusable", `the lock ${file} cannot be written (${codeOf(error)})`, "check the directory, and that its disk has space");
   } finally {
     fs.rmSync(draft, { force: true });
   }

@@ -63,6 +63,14 @@ function sentence(event, fields) {
       return fields.allowed ? `${fields.chat} may write: allowed_chat_ids has ${fields.entry}.\n` : `${fields.chat} may not write: allowed_chat_ids would need ${fields.entry}.\n`;
     case "message_out":
       return `A message went out (${fields.chat}, ${fields.status}).\n`;
+    case "paused":
+      return `Paused since ${new Date(Number(fields.since)).toISOString()}: nothing is sent, what comes in is kept. ${fields.by === "owner" ? "Write !resume to yourself to end it" : "`loong whatsapp-personal resume` ends it"}.\n`;
+    case "resumed":
+      return "No longer paused: what waited goes on.\n";
+    case "backed_up":
+      return `The store was written to ${fields.file} (${fields.bytes} bytes). It holds the login: keep it as you keep a key.\n`;
+    case "restored":
+      return restored(fields);
     case "imported":
       return `The login in ${fields.from} was taken over; the files there are as they were.\n`;
     case "warning":
@@ -74,6 +82,12 @@ function sentence(event, fields) {
     default:
       return "";
   }
+}
+
+/** @param {Fields} fields */
+function restored({ file, parked, failed, set_aside: aside }) {
+  const earlier = aside ? ` The store that was there is ${aside} now.` : "";
+  return `The store was restored from ${file}. ${parked} open messages are dead letters now, ${failed} that had not gone out will not.${earlier}\n`;
 }
 
 /** @param {Fields[string]} ms */

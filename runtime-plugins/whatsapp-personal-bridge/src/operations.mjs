@@ -16,6 +16,8 @@ import { RequestError } from "./errors.mjs";
  *   people: import("./people.mjs").People,
  *   inbox: import("./inbox.mjs").Inbox,
  *   outbox: import("./outbox.mjs").Outbox,
+ *   pause: import("./pause.mjs").Pause,
+ *   emit: import("./events.mjs").Emit,
  *   session: Pick<import("./session.mjs").Session, "status" | "resume" | "logout">,
  *   warnings: () => { code: string, message: string }[],
  * }} Parts

@@ -21,9 +21,11 @@ import { IdentityError, parseContact } from "./identity.mjs";
  *   webUrl: string | null,
  *   timingFile: string | null,
  *   pairing: { phone: string, customCode: string | null } | null,
+ *   upkeep: { act: "backup" | "restore", file: string } | null,
  * }} Options
  * `importDirs`: where an older bridge may have left a login, beside the auth dir itself;
- * `pairing`: ask for a code for this number (digits) besides showing the QR.
+ * `pairing`: ask for a code for this number (digits) besides showing the QR;
+ * `upkeep`: what to do with the store instead of running, with an absolute path.
  * @typedef {{ show: "help" | "version" } | { options: Options }} CommandLine
  */
 
@@ -47,6 +49,8 @@ Holds one WhatsApp Web session and serves it to a local Loong host.
   --custom-pairing-code <code>    ask for this code: 8 characters, A to Z and 0 to 9
   --events ndjson                 one JSON event per line on standard output
   --control stdin                 one JSON command per line on standard input
+  --backup <file>                 write the store of the auth dir to a new file, then end
+  --restore <file>                put a backup in the place of a store without a login, then end
   --help, --version
 `;
 
@@ -68,13 +72,14 @@ export function readCommandLine(args, env, place = { cwd: process.cwd(), home: o
     options: {
       port: readPort(values.port),
       path: readPath(values.path),
-      authDir: expand(written, place),
+      authDir: expand(written, "--auth-dir", "the directory that keeps the login", place),
       importDirs: importDirs(written, place),
       events: one(values.events, "--events", "ndjson") ? "ndjson" : "human",
       control: one(values.control, "--control", "stdin"),
       webUrl: readWebUrl(env.LOONG_WHATSAPP_WEB_URL),
       timingFile: env.LOONG_TEST_TIMING || null,
       pairing,
+      upkeep: readUpkeep(values, place),
     },
   };
 }
@@ -96,6 +101,8 @@ function parse(args) {
         "custom-pairing-code": { type: "string" },
         events: { type: "string" },
         control: { type: "string" },
+        backup: { type: "string" },
+        restore: { type: "string" },
         help: { type: "boolean", default: false },
         version: { type: "boolean", default: false },
       },
@@ -163,16 +170,30 @@ function readPhone(written) {
 }
 
 /**
+ * @param {{ backup?: string, restore?: string }} values
+ * @param {{ cwd: string, home: string }} place
+ * @returns {Options["upkeep"]}
+ */
+function readUpkeep({ backup, restore }, place) {
+  if (backup !== undefined && restore !== undefined) throw usage("--backup and --restore are both given", "give one of them");
+  if (backup !== undefined) return { act: "backup", file: expand(backup, "--backup", "a file that does not exist yet", place) };
+  if (restore !== undefined) return { act: "restore", file: expand(restore, "--restore", "the file of a backup", place) };
+  return null;
+}
+
+/**
  * @param {string} written
+ * @param {string} flag
+ * @param {string} wanted
  * @param {{ cwd: string, home: string }} place
  */
-function expand(written, { cwd, home }) {
+function expand(written, flag, wanted, { cwd, home }) {
   if (written.trim() === "" || written.includes("\0")) {
-    throw usage("--auth-dir is empty", "give the directory that keeps the login");
+    throw usage(`${flag} is empty`, `give ${wanted}`);
   }
   if (written === "~" || written.startsWith("~/")) return path.join(home, written.slice(1));
   if (written.startsWith("~")) {
-    throw usage(`--auth-dir is ${JSON.stringify(written)}: homes of other users are not looked up`, "write the whole path");
+    throw usage(`${flag} is ${JSON.stringify(written)}: homes of other users are not looked up`, "write the whole path");
   }
   return path.resolve(cwd, written);
 }

@@ -13,9 +13,11 @@ import { lockAuthDir, prepareAuthDir } from "./auth-dir.mjs";
 import { listenToParent } from "./control.mjs";
 import { FatalError, safeName } from "./errors.mjs";
 import { createEmitter } from "./events.mjs";
+import { keepHouse } from "./housekeeping.mjs";
 import { Inbox } from "./inbox.mjs";
 import { HELP, readCommandLine } from "./options.mjs";
 import { Outbox } from "./outbox.mjs";
+import { Pause } from "./pause.mjs";
 import { People } from "./people.mjs";
 import { listen } from "./server.mjs";
 import { DEFAULT_SETTINGS } from "./settings.mjs";
@@ -50,6 +52,11 @@ export async function run(args) {
     }
     const kept = keepWarnings(createEmitter(line.options.events));
     emit = kept.emit;
+    if (line.options.upkeep) {
+      const { maintain } = await import("./upkeep.mjs");
+      maintain(line.options.authDir, line.options.upkeep, emit);
+      process.exit(0);
+    }
     await live(line.options, version, kept, die);
   } catch (error) {
     die(error);
@@ -66,8 +73,10 @@ async function live(options, version, { emit, warnings }, die) {
   /** @type {import("./session.mjs").Session | null} */
   let session = null;
   catchUncaught({
-    crash: (name) => die(new FatalError("internal", `the bridge failed unexpectedly (${name})`, "start it again; report it if it stays")),
+    crash: (name) => die(named(name)),
     stray: (name) => {
+      // A store that takes nothing more is not the connection's fault, and stays.
+      if (isStore(name)) die(named(name));
       // The late words of a connection that has ended say nothing about the one that stands.
       if (session?.leftBehind()) return;
       emit("warning", { code: "stray_failure", message: `A library failed unheard (${name}); the connection is made anew.` });
@@ -92,6 +101,8 @@ async function live(options, version, { emit, warnings }, die) {
   const unlock = lockAuthDir(options.authDir);
   process.on("exit", unlock);
   const store = openStore(options.authDir);
+  const pause = new Pause(store, emit);
+  pause.tell();
 
   // From here on Baileys is loaded, and with it what must not be heard.
   const { importLogin } = await import("./import-login.mjs");
@@ -101,15 +112,23 @@ async function live(options, version, { emit, warnings }, die) {
     if (imported.skipped > 0) emit("warning", { code: "keys_skipped", message: `${imported.skipped} key files of the older login could not be read and were left out.` });
   }
 
-  store.outbox.forgetOld(Date.now(), settings.keepOutboundTextMs);
   const { Session } = await import("./session.mjs");
   const people = new People(store);
-  const inbox = new Inbox({ store, people, emit, timing }, settings);
-  const outbox = new Outbox({ store, emit }, timing);
+  const inbox = new Inbox({ store, people, emit, timing, pause }, settings);
+  const outbox = new Outbox({ store, emit, pause }, timing);
+  pause.onChange(() => {
+    inbox.pauseChanged();
+    if (!pause.active) outbox.resume().catch(die);
+  });
+  const endHousekeeping = keepHouse((now) => {
+    store.inbox.forgetOld(now);
+    store.outbox.forgetOld(now, settings.keepOutboundTextMs);
+    store.journal.forgetOld(now);
+  }, emit);
   const { webUrl, pairing } = options;
-  session = new Session({ store, people, inbox, outbox, emit, die, webUrl, version, settings, pairing }, timing);
+  session = new Session({ store, people, inbox, outbox, pause, emit, die, webUrl, version, settings, pairing }, timing);
   outbox.use(session);
-  const server = await listen(options, { version, startedAt: Date.now(), store, people, inbox, outbox, session, access, warnings });
+  const server = await listen(options, { version, startedAt: Date.now(), store, people, inbox, outbox, pause, emit, session, access, warnings });
 
   /** @type {Promise<void> | null} */
   let stopping = null;
@@ -120,6 +139,7 @@ async function live(options, version, { emit, warnings }, die) {
       await server.close(GRACE_MS);
       await session?.stop();
       outbox.close();
+      endHousekeeping();
       store.close();
       finish(emit);
     })().catch(die);
@@ -159,8 +179,17 @@ function exitWith(emit, error) {
 
 /** @param {unknown} error */
 function unexpected(error) {
-  const name = safeName(error);
-  return name.includes("SQLITE_")
+  return named(safeName(error));
+}
+
+/** @param {string} name of a stranger's error */
+function named(name) {
+  return isStore(name)
     ? new FatalError("store_failed", `the store could not be read or written (${name})`, "check the disk and its free space, then start again: nothing that was acknowledged is lost")
     : new FatalError("internal", `the bridge failed unexpectedly (${name})`, "start it again; report it if it stays");
+}
+
+/** @param {string} name */
+function isStore(name) {
+  return name.includes("SQLITE_");
 }

@@ -5,7 +5,7 @@
  */
 
 import http from "node:http";
-import { adminCommand } from "./admin.mjs";
+import { ADMIN_BODY_LIMIT, adminCommand, performAdmin } from "./admin.mjs";
 import { readRequest, writeAnswer, writeError } from "./contract.mjs";
 import { FatalError, RequestError } from "./errors.mjs";
 import { health, perform } from "./operations.mjs";
@@ -13,7 +13,7 @@ import { HOST } from "./options.mjs";
 
 /**
  * @typedef {import("./operations.mjs").Parts & { access: import("./access.mjs").Access }} Parts
- * @typedef {{ what: "health", nonce: string | null } | { what: "operation" } | { what: "admin", name: string }} Route
+ * @typedef {{ what: "health", nonce: string | null } | { what: "operation" } | { what: "admin", name: string, query: string }} Route
  * @typedef {{ port: number, url: string, close: (graceMs: number) => Promise<void> }} Server
  * `close`: no new requests; those under way are finished
  */
@@ -112,15 +112,16 @@ async function answer(request, response, path, port, parts) {
       }
       case "admin": {
         parts.access.require("admin", request.headers.authorization);
-        const command = adminCommand(route.name);
-        requireMethod(request, command.method);
-        return write(response, 200, await command.answer(parts));
+        const found = adminCommand(route.name);
+        requireMethod(request, found.command.method);
+        const body = found.command.method === "POST" ? await readAdminBody(request) : "";
+        return write(response, 200, await performAdmin(parts, { ...found, query: route.query, body }));
       }
       case "operation":
         requireJson(request);
         parts.access.require("operation", request.headers.authorization);
     }
-    parsed = readRequest(await readBody(request));
+    parsed = readRequest(await readBody(request, BODY_LIMIT));
     const gone = new AbortController();
     response.once("close", () => gone.abort());
     write(response, 200, writeAnswer(parsed, await perform(parts, parsed, gone.signal)));
@@ -167,7 +168,7 @@ function find(request, path, port) {
     requireMethod(request, "POST");
     return { what: "operation" };
   }
-  if (asked.startsWith(`${path}/admin/`)) return { what: "admin", name: asked.slice(`${path}/admin/`.length) };
+  if (asked.startsWith(`${path}/admin/`)) return { what: "admin", name: asked.slice(`${path}/admin/`.length), query };
   throw new RequestError("not_found", `There is nothing here. The endpoint is ${path}: check the path of bridge_url`);
 }
 
@@ -186,19 +187,27 @@ function requireJson(request) {
   if (type !== "application/json") throw new RequestError("unsupported_media_type", "The content type must be application/json");
 }
 
+/** @param {http.IncomingMessage} request */
+async function readAdminBody(request) {
+  const body = await readBody(request, ADMIN_BODY_LIMIT);
+  if (body !== "") requireJson(request);
+  return body;
+}
+
 /**
  * @param {http.IncomingMessage} request
+ * @param {number} limit in bytes
  * @returns {Promise<string>}
  */
-async function readBody(request) {
-  const tooLarge = () => new RequestError("too_large", `The request is larger than ${BODY_LIMIT} bytes`);
-  if (Number(request.headers["content-length"] ?? 0) > BODY_LIMIT) throw tooLarge();
+async function readBody(request, limit) {
+  const tooLarge = () => new RequestError("too_large", `The request is larger than ${limit} bytes`);
+  if (Number(request.headers["content-length"] ?? 0) > limit) throw tooLarge();
   /** @type {Buffer[]} */
   const chunks = [];
   let length = 0;
   for await (const chunk of request) {
     length += chunk.length;
-    if (length > BODY_LIMIT) throw tooLarge();
+    if (length > limit) throw tooLarge();
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");

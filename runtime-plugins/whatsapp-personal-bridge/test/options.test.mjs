@@ -27,6 +27,7 @@ test("without flags everything has its default", () => {
     webUrl: null,
     timingFile: null,
     pairing: null,
+    upkeep: null,
   });
 });
 

@@ -265,7 +265,8 @@ test("the status for the operator shortens the number and counts everything", as
     connected_since: 4,
     reconnects: 6,
     retry_at: null,
-    queue: { waiting: 1, handed_out: 0, pending_out: 0 },
+    paused: null,
+    queue: { waiting: 1, handed_out: 0, dead: 0, pending_out: 0 },
     counts: { refused: 1, undecryptable: 3, not_addressed: 0, ignored: { own: 2 } },
     warnings: [{ code: "open_bridge", message: "open" }],
   });

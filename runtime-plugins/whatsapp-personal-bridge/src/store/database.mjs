@@ -63,6 +63,7 @@ export class Database {
     // Only now: it writes, and a file that is refused stays as it is.
     this.#db.exec("PRAGMA journal_mode = WAL");
     this.#statements.clear();
+    if (version === STEPS.length) return;
     this.transaction(() => {
       for (const step of STEPS.slice(version)) this.#db.exec(step);
       this.#db.exec(`PRAGMA user_version = ${STEPS.length}`);
@@ -78,6 +79,23 @@ export class Database {
   /** @param {string} why */
   damaged(why) {
     return damaged(this.#file, why);
+  }
+
+  /** Every page and every index, not only what `quick_check` looks at; slower. */
+  checkThoroughly() {
+    const [first, ...more] = this.all("PRAGMA integrity_check(1)");
+    if (more.length > 0 || first?.integrity_check !== "ok") throw this.damaged("SQLite's integrity check fails");
+  }
+
+  /** @param {string} file that does not exist, or is empty; not part of a transaction */
+  copyTo(file) {
+    this.run("VACUUM INTO ?", file);
+  }
+
+  /** Makes the file whole by itself, without a log: it can be given another name. */
+  leaveLog() {
+    this.#statements.clear();
+    this.#db.exec("PRAGMA journal_mode = DELETE");
   }
 
   /** Leaves everything in the one file: whoever looks at it, copies it or damages it sees the whole store. */

@@ -176,7 +176,7 @@ export class InboxRows {
   }
 
   /**
-   * @param {{ states: State[], limit: number, afterSeq?: number }} wanted
+   * @param {{ states: readonly State[], limit: number, afterSeq?: number }} wanted
    * @returns {Listed[]} the oldest first
    */
   list({ states, limit, afterSeq = 0 }) {

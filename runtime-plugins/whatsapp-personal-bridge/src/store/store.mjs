@@ -10,13 +10,12 @@ import { makePrivate } from "../auth-dir.mjs";
 import { Chats } from "./chats.mjs";
 import { createTables, Database } from "./database.mjs";
 import { damaged, openingError } from "./errors.mjs";
+import { RESTORED_DRAFT, STORE_FILE } from "./files.mjs";
 import { InboxRows } from "./inbox.mjs";
 import { JournalRows } from "./journal.mjs";
 import { Logins } from "./logins.mjs";
 import { OutboxRows } from "./outbox.mjs";
 import { SavedSettings } from "./settings.mjs";
-
-const FILE = "bridge.db";
 
 /**
  * Opens the store of a directory that is already private and locked, and creates it when there
@@ -26,18 +25,19 @@ const FILE = "bridge.db";
  * @throws {import("../errors.mjs").FatalError} `store_damaged`, `store_read_only`, `store_version`, `store_failed`
  */
 export function openStore(dir) {
-  const file = path.join(dir, FILE);
+  const file = path.join(dir, STORE_FILE);
   const files = [file, `${file}-wal`, `${file}-shm`];
   if (!fs.existsSync(file)) {
     if (fs.existsSync(`${file}-wal`)) throw damaged(file, "the file is gone, but its -wal file is there");
+    if (fs.existsSync(path.join(dir, RESTORED_DRAFT))) throw damaged(file, "a restore was cut short, so restore it again");
     create(file);
   }
   // SQLite takes an empty file for a new database.
   if (fs.statSync(file).size === 0) throw damaged(file, "the file is empty");
-  for (const each of files) makePrivate(each);
   try {
+    for (const each of files) makePrivate(each);
     fs.accessSync(file, fs.constants.R_OK | fs.constants.W_OK);
-    const store = new Store(new Database(file));
+    const store = new Store(new Database(file), file);
     for (const each of files) makePrivate(each);
     return store;
   } catch (error) {
@@ -57,6 +57,7 @@ function create(file) {
     createTables(draft);
     fs.renameSync(draft, file);
   } catch (error) {
+    for (const end of ["", "-journal"]) fs.rmSync(`${draft}${end}`, { force: true });
     throw openingError(error, file);
   }
 }
@@ -64,9 +65,13 @@ function create(file) {
 export class Store {
   /** @type {Database} */ #db;
 
-  /** @param {Database} db */
-  constructor(db) {
+  /**
+   * @param {Database} db
+   * @param {string} file
+   */
+  constructor(db, file) {
     this.#db = db;
+    this.file = file;
     this.logins = new Logins(db);
     this.inbox = new InboxRows(db);
     this.outbox = new OutboxRows(db);
@@ -75,6 +80,11 @@ export class Store {
     this.settings = new SavedSettings(db);
     this.inbox.forgetOld(Date.now());
     this.journal.forgetOld(Date.now());
+  }
+
+  /** @param {string} file that does not exist, or is empty; it holds the whole store afterwards */
+  copyTo(file) {
+    this.#db.copyTo(file);
   }
 
   /** @param {string} why */

@@ -6,6 +6,7 @@ import { EventEmitter, once } from "node:events";
 import { Inbox } from "../../src/inbox.mjs";
 import { Outbox } from "../../src/outbox.mjs";
 import { RequestError } from "../../src/errors.mjs";
+import { Pause } from "../../src/pause.mjs";
 import { People } from "../../src/people.mjs";
 import { DEFAULT_SETTINGS } from "../../src/settings.mjs";
 import { openStore } from "../../src/store/store.mjs";
@@ -25,7 +26,7 @@ import { temporaryDir } from "./fixtures.mjs";
  */
 export function parts(
   t,
-  { allowed = ["*"], dir = temporaryDir(t), ackMs = 200, chatHoldMs = 60_000, resendMs = 60_000, groupReply = "mention", keepInboundTextMs = 0, now, pause } = {},
+  { allowed = ["*"], dir = temporaryDir(t), ackMs = 200, chatHoldMs = 60_000, resendMs = 60_000, groupReply = "mention", keepInboundTextMs = 0, now, pause: given } = {},
 ) {
   const store = openStore(dir);
   if (!store.logins.current()) store.logins.add("{}");
@@ -35,15 +36,16 @@ export function parts(
   const emit = (event, fields = {}) => {
     events.push({ event, ...fields });
   };
+  const pause = new Pause(store, emit);
   const people = new People(store);
   const settings = { ...DEFAULT_SETTINGS, groupReply, keepInboundTextMs, allowedChatIds: allowed.length > 0 ? allowed : undefined };
-  const inbox = new Inbox({ store, people, emit, now, pause }, settings);
-  const outbox = new Outbox({ store, emit, ...(pause && { pause }) }, { ackMs, chatHoldMs, resendMs });
+  const inbox = new Inbox({ store, people, emit, now, pause: given ?? pause }, settings);
+  const outbox = new Outbox({ store, emit, pause: given ?? pause }, { ackMs, chatHoldMs, resendMs });
   t.after(() => {
     outbox.close();
     store.close();
   });
-  return { store, people, inbox, outbox, emit, events, dir, settings };
+  return { store, people, inbox, outbox, pause, emit, events, dir, settings };
 }
 
 /** @typedef {"acknowledges" | "refuses" | "is silent" | "breaks" | "does not answer"} Behaviour */

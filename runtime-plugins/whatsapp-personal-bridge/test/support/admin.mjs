@@ -1,0 +1,63 @@
+// @ts-check
+/** A bridge's endpoint with its real store and a token, for what an operator asks of it. */
+
+import { Access } from "../../src/access.mjs";
+import { listen } from "../../src/server.mjs";
+import { carrier, parts } from "./bridge.mjs";
+import { fixture } from "./fixtures.mjs";
+
+const TOKEN = "0123456789abcdef".repeat(4);
+
+/** @type {import("../../src/session.mjs").Status} */
+const STATUS = {
+  state: "connected", reason: null, identity: null, ignored: {}, undecryptable: 0, changedAt: 1,
+  lastFrameAt: null, connectedSince: null, reconnects: 0, retryAt: null,
+};
+
+/**
+ * @param {import("node:test").TestContext} t
+ * @param {Parameters<typeof parts>[1]} [options]
+ */
+export async function operated(t, options) {
+  const made = { ...parts(t, options), access: new Access({ token: TOKEN, bridgeAuth: "token" }), warnings: () => [] };
+  const session = { status: () => STATUS, resume: () => undefined, logout: async () => ({ unlinked: true, setAside: true }) };
+  const line = carrier(made.outbox);
+  const server = await listen({ port: 0, path: "/bridge" }, { ...made, version: "0.1.0", startedAt: 1, session });
+  t.after(() => {
+    made.inbox.close();
+    return server.close(0);
+  });
+
+  /**
+   * @param {"GET" | "POST"} method
+   * @param {string} path behind `admin/`
+   * @param {{ body?: string, type?: string, token?: string | null }} [request]
+   * @returns {Promise<{ status: number, body: any }>}
+   */
+  async function ask(method, path, { body, type = "application/json", token = TOKEN } = {}) {
+    const headers = { "content-type": type, ...(token === null ? {} : { authorization: `Bearer ${token}` }) };
+    const answer = await fetch(`${server.url}/admin/${path}`, { method, headers, ...(body === undefined ? {} : { body }) });
+    return { status: answer.status, body: await answer.json() };
+  }
+
+  /**
+   * @param {string} operation of the contract
+   * @param {Record<string, unknown>} fields of its payload
+   * @returns {Promise<{ status: number, body: any }>}
+   */
+  async function operate(operation, fields) {
+    const { body } = fixture(`wire/stock-request-${operation}.json`);
+    Object.assign(body.payload, fields);
+    const headers = { "content-type": "application/json", authorization: `Bearer ${TOKEN}` };
+    const answer = await fetch(server.url, { method: "POST", headers, body: JSON.stringify(body) });
+    return { status: answer.status, body: await answer.json() };
+  }
+  return {
+    ...made,
+    line,
+    ask,
+    operate,
+    get: (/** @type {string} */ path) => ask("GET", path),
+    post: (/** @type {string} */ path, /** @type {unknown} */ fields) => ask("POST", path, fields === undefined ? {} : { body: JSON.stringify(fields) }),
+  };
+}
