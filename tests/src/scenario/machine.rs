@@ -171,6 +171,21 @@ pub async fn finish(mut command: Command) -> Result<Finished> {
         .kill_on_drop(true);
     let Output {
         status,
+
+    /// Starts `loong` on a terminal of its own, where it can be typed to. Everything it prints comes
+    /// as standard output. The terminal is that of the program `script`, which belongs to util-linux.
+    pub fn at_terminal(&self, name: &str, arguments: &[&str]) -> Result<Running> {
+        let binary = loong_binary();
+        let quoted = |word: &str| format!("'{}'", word.replace('\'', "'\\''"));
+        let words = std::iter::once(binary.to_string_lossy())
+            .chain(arguments.iter().map(|it| (*it).into()));
+        let line: Vec<String> = words.map(|word| quoted(&word)).collect();
+        let mut script = self.command("script");
+        script
+            .env("SHELL", "/bin/sh")
+            .args(["-q", "-e", "-c", &line.join(" "), "/dev/null"]);
+        Running::start_typed_to(name, script)
+    }
         stdout,
         stderr,
     } = tokio::time::timeout(PATIENCE, command.output())
