@@ -14,7 +14,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     version,
     about = "Channels for Loong: send, serve, and the bridges they need",
     arg_required_else_help = true,
-    after_help = "A channel's own commands:\n  loong whatsapp-personal bridge run   start the bridge and link the account\n\n\
+    after_help = "A channel's own commands:\n  loong whatsapp-personal bridge run       start the bridge and link the account\n  \
+loong whatsapp-personal bridge install   install what the bridge needs\n  \
+loong whatsapp-personal bridge status    say how the running bridge is\n  \
+loong whatsapp-personal bridge resume    have a bridge that rests go on\n  \
+loong whatsapp-personal bridge logout    unlink the account\n\n\
 Examples:\n  loong doctor\n  loong channels\n  loong channels send whatsapp-personal --target contact:+15551234567 --text 'hello'\n  \
 loong channels serve whatsapp-personal --reply echo"
 )]
@@ -156,13 +160,19 @@ pub enum ReplyKind {
     Provider,
 }
 
+/// One for each thing that can be done with a bridge.
+const BRIDGE_EXAMPLES: &str = "Examples:\n  loong whatsapp-personal bridge run\n  \
+loong whatsapp-personal bridge run --pairing-code +15551234567\n  \
+loong whatsapp-personal bridge install\n  loong whatsapp-personal bridge status\n  \
+loong whatsapp-personal bridge resume\n  loong whatsapp-personal bridge logout";
+
 /// `loong <channel> …`.
 #[derive(Debug, Parser)]
 #[command(
     name = "loong <CHANNEL>",
     arg_required_else_help = true,
     about = "A channel's own commands",
-    after_help = "Example:\n  loong whatsapp-personal bridge run"
+    after_help = BRIDGE_EXAMPLES
 )]
 pub struct ChannelCli {
     #[command(flatten)]
@@ -177,7 +187,7 @@ pub enum ChannelCommand {
     #[command(
         subcommand,
         arg_required_else_help = true,
-        after_help = "Examples:\n  loong whatsapp-personal bridge run\n  loong whatsapp-personal bridge install"
+        after_help = BRIDGE_EXAMPLES
     )]
     Bridge(BridgeCommand),
 }
@@ -288,6 +298,20 @@ mod tests {
         }
         look(&Cli::command());
         look(&ChannelCli::command());
+    }
+
+    #[test]
+    fn everything_a_bridge_can_do_is_named_wherever_help_speaks_of_bridges() {
+        let channel = ChannelCli::command();
+        let bridge = channel.find_subcommand("bridge").unwrap();
+        let helps = [Cli::command(), channel.clone(), bridge.clone()];
+        for mut command in helps {
+            let help = command.render_help().to_string();
+            for able in bridge.get_subcommands() {
+                let example = format!("  loong whatsapp-personal bridge {}", able.get_name());
+                assert!(help.contains(&example), "no{example} in:\n{help}");
+            }
+        }
     }
 
     #[test]

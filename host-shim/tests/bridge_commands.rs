@@ -16,8 +16,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Child;
 use std::time::Duration;
 
-use common::{Bridge, Place, Ran, end_of};
-use serde_json::{Value, json};
+use common::{Place, Ran, end_of};
+use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -162,18 +162,7 @@ async fn a_bridge_lives_with_a_token_of_its_own_and_takes_it_along_when_it_ends(
     );
     let token = fs::read_to_string(&file).unwrap();
     assert!(!said.contains(&token));
-    let sent = place
-        .loong(&[
-            "channels",
-            "send",
-            "pigeon-post",
-            "--target",
-            "north",
-            "--text",
-            "coo",
-            "--json",
-        ])
-        .await;
+    let sent = place.sends(&["--json"]).await;
     assert_eq!(sent.json()["message_id"], "ring-7", "{sent:#?}");
 
     let ran = running.stop().await;
@@ -191,7 +180,7 @@ async fn status_tells_a_person_in_words_and_a_machine_what_the_bridge_said() {
     let (place, _) = place();
     let running = Running::start(&place, &[]);
     running.says("pairing expired");
-    let ran = place.loong(&["pigeon-post", "bridge", "status"]).await;
+    let ran = place.bridge(&["status"]).await;
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     for line in [
         "state         pairing expired for 1 min: nobody linked the account in time; the bridge rests",
@@ -213,9 +202,7 @@ async fn status_tells_a_person_in_words_and_a_machine_what_the_bridge_said() {
             .contains("hint: for new codes: loong pigeon-post bridge resume"),
         "{ran:#?}"
     );
-    let ran = place
-        .loong(&["pigeon-post", "bridge", "status", "--json"])
-        .await;
+    let ran = place.bridge(&["status", "--json"]).await;
     assert_eq!(ran.json()["identity"]["lid_known"], true);
     assert_eq!(ran.json()["state"], "pairing_expired");
     assert_eq!(running.stop().await.code, Some(0));
@@ -226,24 +213,20 @@ async fn a_bridge_that_rests_is_resumed_and_one_that_is_linked_is_logged_out() {
     let (place, _) = place();
     let running = Running::start(&place, &[]);
     running.says("pairing expired");
-    let ran = place.loong(&["pigeon-post", "bridge", "resume"]).await;
+    let ran = place.bridge(&["resume"]).await;
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     assert!(
         ran.stderr.contains("the bridge goes on; it is pairing"),
         "{ran:#?}"
     );
 
-    let asked = place.loong(&["pigeon-post", "bridge", "logout"]).await;
+    let asked = place.bridge(&["logout"]).await;
     assert_eq!(asked.code, Some(2), "{asked:#?}");
     assert!(asked.stderr.contains("add --yes"), "{asked:#?}");
-    let status = place
-        .loong(&["pigeon-post", "bridge", "status", "--json"])
-        .await;
+    let status = place.bridge(&["status", "--json"]).await;
     assert_eq!(status.json()["state"], "pairing", "nothing was changed");
 
-    let ran = place
-        .loong(&["pigeon-post", "bridge", "logout", "--yes"])
-        .await;
+    let ran = place.bridge(&["logout", "--yes"]).await;
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     assert!(
         ran.stderr.contains("remove this device on the phone"),
@@ -259,7 +242,7 @@ async fn a_second_run_on_the_address_is_refused_and_the_first_keeps_its_token() 
     let running = Running::start(&place, &[]);
     running.says("pairing expired");
     let token = fs::read_to_string(token_file(&place, port)).unwrap();
-    let second = place.loong(&["pigeon-post", "bridge", "run"]).await;
+    let second = place.bridge(&["run"]).await;
     assert_eq!(second.code, Some(1), "{second:#?}");
     assert!(
         second.stderr.contains("a bridge is already being run on"),
@@ -273,9 +256,7 @@ async fn a_second_run_on_the_address_is_refused_and_the_first_keeps_its_token() 
 async fn each_command_says_how_to_start_a_bridge_that_is_not_there() {
     let (place, _) = place();
     for command in [["status"].as_slice(), &["resume"], &["logout", "--yes"]] {
-        let ran = place
-            .loong(&[&["pigeon-post", "bridge"], command].concat())
-            .await;
+        let ran = place.bridge(command).await;
         assert_eq!(ran.code, Some(1), "{ran:#?}");
         assert!(ran.stderr.contains("error: nothing answers at"), "{ran:#?}");
         assert!(
@@ -289,9 +270,8 @@ async fn each_command_says_how_to_start_a_bridge_that_is_not_there() {
 
 #[tokio::test]
 async fn a_bridge_that_was_started_by_hand_takes_no_commands() {
-    let bridge = Bridge::start("connected", |_question| json!({})).await;
-    let place = Place::with_pigeons(&bridge.url);
-    let ran = place.loong(&["pigeon-post", "bridge", "status"]).await;
+    let (place, bridge) = Place::with_tower().await;
+    let ran = place.bridge(&["status"]).await;
     assert_eq!(ran.code, Some(1), "{ran:#?}");
     assert!(
         ran.stderr.contains("takes no commands from here"),
@@ -302,31 +282,18 @@ async fn a_bridge_that_was_started_by_hand_takes_no_commands() {
 
 #[tokio::test]
 async fn an_impostor_is_named_by_every_command_and_by_doctor_and_told_nothing() {
-    let impostor = Bridge::start("connected", |_question| json!({ "landed": "ring-7" })).await;
-    let place = Place::with_pigeons(&impostor.url);
+    let (place, impostor) = Place::with_tower().await;
     let port = url_port(&impostor.url);
     place.make_dir("home", 0o700);
     place.make_dir("home/run", 0o700);
     fs::write(token_file(&place, port), "ab".repeat(32)).unwrap();
 
     for command in [["status"].as_slice(), &["resume"], &["logout", "--yes"]] {
-        let ran = place
-            .loong(&[&["pigeon-post", "bridge"], command].concat())
-            .await;
+        let ran = place.bridge(command).await;
         assert_eq!(ran.code, Some(1), "{ran:#?}");
         assert!(ran.stderr.contains("something else answers at"), "{ran:#?}");
     }
-    let sent = place
-        .loong(&[
-            "channels",
-            "send",
-            "pigeon-post",
-            "--target",
-            "north",
-            "--text",
-            "coo",
-        ])
-        .await;
+    let sent = place.sends(&[]).await;
     assert_eq!(sent.code, Some(1), "{sent:#?}");
     assert!(impostor.asked().is_empty());
 
@@ -395,9 +362,7 @@ async fn a_bridge_that_refuses_its_command_line_is_wrong_usage_with_its_own_word
          process.exitCode = 2;",
     )
     .unwrap();
-    let ran = place
-        .loong(&["pigeon-post", "bridge", "run", "--pairing-code", "0155"])
-        .await;
+    let ran = place.bridge(&["run", "--pairing-code", "0155"]).await;
     assert_eq!(ran.code, Some(2), "{ran:#?}");
     assert!(
         ran.stderr

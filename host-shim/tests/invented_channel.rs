@@ -12,22 +12,13 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Bridge, LIMITS, Place, ShutDoor, end_of, load_in};
+use common::{COO, LIMITS, Place, ShutDoor, end_of, load_in};
 use loong::component::engine::{CacheUse, Sandbox};
 use serde_json::json;
 
-async fn tower() -> Bridge {
-    Bridge::start("connected", |question| match question.get("fly") {
-        Some(_) => json!({ "landed": "ring-7" }),
-        None => json!({ "pigeons": [] }),
-    })
-    .await
-}
-
 #[tokio::test]
 async fn it_is_listed_with_its_own_words() {
-    let tower = tower().await;
-    let place = Place::with_pigeons(&tower.url);
+    let (place, tower) = Place::with_tower().await;
     let ran = place.loong(&["channels", "--json"]).await;
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     let listing = ran.json();
@@ -69,11 +60,8 @@ async fn it_has_the_fields_that_other_hosts_print() {
         "../../tests/fixtures/wire/stock-channels-json.json"
     ))
     .unwrap();
-    let tower = tower().await;
-    let listing = Place::with_pigeons(&tower.url)
-        .loong(&["channels", "list", "--json"])
-        .await
-        .json();
+    let (place, _tower) = Place::with_tower().await;
+    let listing = place.loong(&["channels", "list", "--json"]).await.json();
     for (ours, theirs) in [
         (&listing["channel_catalog"][0], &fixture["catalog_entry"]),
         (
@@ -98,20 +86,8 @@ async fn it_has_the_fields_that_other_hosts_print() {
 
 #[tokio::test]
 async fn a_text_is_sent_through_its_own_bridge_in_its_own_words() {
-    let tower = tower().await;
-    let place = Place::with_pigeons(&tower.url);
-    let ran = place
-        .loong(&[
-            "channels",
-            "send",
-            "pigeon-post",
-            "--target",
-            "north",
-            "--text",
-            "coo",
-            "--json",
-        ])
-        .await;
+    let (place, tower) = Place::with_tower().await;
+    let ran = place.sends(&["--json"]).await;
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     assert_eq!(
         ran.json(),
@@ -126,17 +102,7 @@ async fn a_text_is_sent_through_its_own_bridge_in_its_own_words() {
 #[tokio::test]
 async fn a_send_without_a_bridge_says_how_to_start_it() {
     let place = Place::with_pigeons("http://127.0.0.1:1/tower");
-    let ran = place
-        .loong(&[
-            "channels",
-            "send",
-            "pigeon-post",
-            "--target",
-            "north",
-            "--text",
-            "coo",
-        ])
-        .await;
+    let ran = place.sends(&[]).await;
     assert_eq!(ran.code, Some(1), "{ran:#?}");
     assert!(
         ran.stderr
@@ -148,20 +114,8 @@ async fn a_send_without_a_bridge_says_how_to_start_it() {
 
 #[tokio::test]
 async fn a_target_its_component_refuses_is_wrong_usage() {
-    let tower = tower().await;
-    let place = Place::with_pigeons(&tower.url);
-    let arguments = [
-        "channels",
-        "send",
-        "pigeon-post",
-        "--target",
-        "north",
-        "--text",
-        "coo",
-        "--target-kind",
-        "cave",
-    ];
-    let ran = place.loong(&arguments).await;
+    let (place, tower) = Place::with_tower().await;
+    let ran = place.sends(&["--target-kind", "cave"]).await;
     assert_eq!(ran.code, Some(2), "{ran:#?}");
     assert!(
         ran.stderr
@@ -227,17 +181,7 @@ async fn a_component_that_is_not_the_one_its_manifest_pins_is_not_loaded() {
     place.edit("plugins/invented-channel/loong.plugin.json", |manifest| {
         manifest["metadata"]["loong_component_sha256"] = "00".repeat(32).into();
     });
-    let ran = place
-        .loong(&[
-            "channels",
-            "send",
-            "pigeon-post",
-            "--target",
-            "north",
-            "--text",
-            "coo",
-        ])
-        .await;
+    let ran = place.sends(&[]).await;
     assert_eq!(ran.code, Some(1), "{ran:#?}");
     assert!(
         ran.stderr.contains("it is not the file its manifest pins"),
@@ -249,15 +193,7 @@ async fn a_component_that_is_not_the_one_its_manifest_pins_is_not_loaded() {
 async fn an_interrupted_send_ends_at_once_with_the_shells_own_code() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let place = Place::with_pigeons(&format!("http://{}/tower", silent.local_addr().unwrap()));
-    let child = place.start(&[
-        "channels",
-        "send",
-        "pigeon-post",
-        "--target",
-        "north",
-        "--text",
-        "coo",
-    ]);
+    let child = place.start(&COO);
     let process = rustix::process::Pid::from_child(&child);
     // It has asked, and waits for an answer that never comes.
     let _asked = tokio::time::timeout(Duration::from_secs(60), silent.accept())

@@ -72,6 +72,37 @@ async fn a_lid_whose_number_nobody_knows_is_refused_and_explained() -> Result<()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_which_entry_lets_a_chat_in_or_would_and_no_number() -> Result<()> {
+    let mut story = Scenario::paired(&["+15551234567"], "").await?;
+    story.stops_bridge().await?;
+    let (ana, ben) = (
+        story.sim.contact("Ana", ANA),
+        story.sim.contact("Ben", "15557654321"),
+    );
+    // As an operator starts it: no flag, no variable.
+    let bridge = story
+        .machine
+        .start("bridge run", &["whatsapp-personal", "bridge", "run"])?;
+    bridge.says("connected as").await?;
+
+    ana.writes_by(Addressing::Lid);
+    ana.says("by LID").await?;
+    let told = "chat contact …4567 is let in by the entry +1555…4567";
+    bridge.says(told).await?;
+    ben.says("by number").await?;
+    let told = "chat contact …4321 is not let in; the entry +1555…4321 would";
+    bridge.says(told).await?;
+
+    for line in bridge.lines() {
+        for person in [&ana, &ben] {
+            let number = line.text.contains(person.number());
+            ensure!(!number, "{} stands in {line:?}", person.name());
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_chat_that_moves_from_number_to_lid_stays_one_conversation() -> Result<()> {
     let mut story = Scenario::paired(&["*"], "").await?;
     let ana = story.sim.contact("Ana", ANA);

@@ -74,18 +74,9 @@ async fn serve_once_answers_what_is_there_and_ends() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_of_the_operator_answers() -> Result<()> {
-    let mut story = Scenario::prepared(&["*"], "").await?;
-    let program = script(
-        story.machine.home(),
-        "answer.sh",
-        "cat > \"$HOME/question.json\"; echo 'from my program'",
-    )?;
-    story.machine.configure(&story.machine.minimal_config(
-        &["*"],
-        &format!("[reply]\nengine = \"command\"\ncommand = [{program:?}]\n"),
-    ))?;
-    story.starts_bridge()?;
-    story.scans().await?;
+    let mut story =
+        Scenario::paired_with_program("cat > \"$HOME/question.json\"; echo 'from my program'")
+            .await?;
     let ana = story.sim.contact("Ana", ANA);
     story.serves(&[])?;
 
@@ -126,13 +117,11 @@ async fn a_program_of_the_operator_answers() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_slow_answer_holds_back_no_other_chat() -> Result<()> {
-    let mut story = Scenario::prepared(&["*"], "").await?;
     // Ana's answer waits behind a named pipe: a gate that only the story opens.
-    let program = script(
-        story.machine.home(),
-        "gate.sh",
+    let mut story = Scenario::paired_with_program(
         "question=$(cat); case \"$question\" in *slow*) cat \"$HOME/gate\" >/dev/null; echo 'slow answer';; *) echo 'quick answer';; esac",
-    )?;
+    )
+    .await?;
     let gate = story.machine.home().join("gate");
     ensure!(
         std::process::Command::new("mkfifo")
@@ -140,12 +129,6 @@ async fn one_slow_answer_holds_back_no_other_chat() -> Result<()> {
             .status()?
             .success()
     );
-    story.machine.configure(&story.machine.minimal_config(
-        &["*"],
-        &format!("[reply]\nengine = \"command\"\ncommand = [{program:?}]\n"),
-    ))?;
-    story.starts_bridge()?;
-    story.scans().await?;
     let (ana, ben) = (story.sim.contact("Ana", ANA), story.sim.contact("Ben", BEN));
     story.serves(&[])?;
 
@@ -339,14 +322,6 @@ async fn what_the_owner_writes_from_the_phone_is_not_answered() -> Result<()> {
         "{answers:?}"
     );
     Ok(())
-}
-
-fn script(home: &Path, name: &str, body: &str) -> Result<String> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let file = home.join(name);
-    std::fs::write(&file, format!("#!/bin/sh\n{body}\n"))?;
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o700))?;
-    Ok(file.to_string_lossy().into_owned())
 }
 
 fn files_below(folder: &Path) -> Result<Vec<std::path::PathBuf>> {

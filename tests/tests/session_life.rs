@@ -5,6 +5,7 @@
 )]
 
 use anyhow::{Context, Result, ensure};
+use loong_tests::scenario::machine::{finish, plugin_root};
 use loong_tests::scenario::process::events;
 use loong_tests::scenario::{PATIENCE, Scenario};
 use loong_tests::sim::{Disruption, Verdict};
@@ -197,19 +198,38 @@ async fn a_phone_that_unlinks_us_gets_a_new_qr_to_scan() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_version_told_to_whatsapp_is_that_of_baileys_until_another_is_configured() -> Result<()>
+{
+    let mut story = Scenario::prepared(&["*"], "").await?;
+    let mut node = story.machine.command("node");
+    node.args([
+        "--input-type=module",
+        "-e",
+        "import { DEFAULT_CONNECTION_CONFIG as baked } from '@whiskeysockets/baileys'; process.stdout.write(JSON.stringify(baked.version))",
+    ])
+    .current_dir(plugin_root().join("whatsapp-personal-bridge"));
+    let baked: [u32; 3] = serde_json::from_str(&finish(node).await?.succeeded()?.stdout)?;
+
+    story.starts_bridge()?;
+    story.bridge().event("qr").await?;
+    ensure!(story.sim.version_shown() == Some(baked), "not {baked:?}");
+    story.stops_bridge().await?;
+
+    let config = story.machine.minimal_config(&["*"], "").replace(
+        "[whatsapp_personal]\n",
+        "[whatsapp_personal]\nwhatsapp_web_version = \"2.3000.1234567\"\n",
+    );
+    story.machine.configure(&config)?;
+    story.starts_bridge()?;
+    story.scans().await?;
+    let shown = story.sim.version_shown();
+    ensure!(shown == Some([2, 3000, 1_234_567]), "{shown:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn logout_tells_whatsapp_and_shows_a_new_qr() -> Result<()> {
     let story = paired_in_a_hurry().await?;
-
-    let unconfirmed = story
-        .machine
-        .run(&["whatsapp-personal", "bridge", "logout"])
-        .await?;
-    ensure!(
-        unconfirmed.code != Some(0),
-        "logged out unasked: {unconfirmed:?}"
-    );
-    ensure!(unconfirmed.stderr.contains("--yes"), "{unconfirmed:?}");
-    ensure!(status(&story).await?["state"] == "connected");
 
     story
         .machine

@@ -257,7 +257,7 @@ impl Bridge {
 }
 
 fn confirms(typed: &str) -> bool {
-    matches!(typed.trim().to_lowercase().as_str(), "yes" | "y")
+    typed.trim().eq_ignore_ascii_case("yes")
 }
 
 fn logged_out(answer: &Map<String, Value>) -> Vec<&'static str> {
@@ -299,10 +299,10 @@ mod tests {
 
     #[test]
     fn only_a_clear_yes_confirms() {
-        for yes in ["yes\n", "y\n", " YES \n"] {
+        for yes in ["yes\n", "Yes\n", " YES \n"] {
             assert!(confirms(yes), "{yes}");
         }
-        for no in ["", "\n", "no\n", "ye\n", "yes please\n"] {
+        for no in ["", "\n", "no\n", "y\n", "ye\n", "yes please\n"] {
             assert!(!confirms(no), "{no}");
         }
     }

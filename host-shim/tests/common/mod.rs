@@ -210,6 +210,17 @@ async fn request(socket: &mut tokio::net::TcpStream) -> Option<Value> {
     }
 }
 
+/// The arguments of a send by pigeon.
+pub const COO: [&str; 7] = [
+    "channels",
+    "send",
+    "pigeon-post",
+    "--target",
+    "north",
+    "--text",
+    "coo",
+];
+
 /// A folder with a home, plugins and a configuration, and `loong` running in it.
 pub struct Place {
     folder: tempfile::TempDir,
@@ -230,6 +241,16 @@ impl Place {
             "[runtime_plugins]\nenabled = true\nroots = ['./plugins']\n[pigeon]\nenabled = true\ntower = '{url}'\n"
         ));
         place
+    }
+
+    /// As [`Place::with_pigeons`], with a bridge that takes what they carry.
+    pub async fn with_tower() -> (Self, Bridge) {
+        let tower = Bridge::start("connected", |question| match question.get("fly") {
+            Some(_) => json!({ "landed": "ring-7" }),
+            None => json!({ "pigeons": [] }),
+        })
+        .await;
+        (Self::with_pigeons(&tower.url), tower)
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -267,6 +288,17 @@ impl Place {
     /// Runs `loong` here to its end.
     pub async fn loong(&self, arguments: &[&str]) -> Ran {
         end_of(self.start(arguments)).await
+    }
+
+    /// Sends `coo` to the north, with more arguments.
+    pub async fn sends(&self, more: &[&str]) -> Ran {
+        self.loong(&[&COO, more].concat()).await
+    }
+
+    /// `loong pigeon-post bridge …`, to its end.
+    pub async fn bridge(&self, words: &[&str]) -> Ran {
+        self.loong(&[&["pigeon-post", "bridge"], words].concat())
+            .await
     }
 
     /// Starts `loong` here.

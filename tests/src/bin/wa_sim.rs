@@ -19,6 +19,7 @@ code <code>                     type the pairing code that a client shows, and l
 unlink                          remove the linked device on the phone
 refs <count>                    how many QR codes a connection can show
 contact <name> <number>         somebody who can write and be written to
+scan-as <name> <qr>             link the client that shows this QR to the contact
 device <name>                   link one more device of the contact
 say <name> <text>               the contact writes to the owner
 group <subject> <name,name,…>   a group of the owner and these contacts
@@ -112,6 +113,13 @@ impl Table {
                 "linked; the client logs in now".to_owned()
             }
             "contact" => self.meet(rest)?,
+            "scan-as" => {
+                let (name, qr) = split(rest);
+                self.contact(name)?
+                    .scans(needed(qr, "scan-as <name> <qr>")?)
+                    .await?;
+                format!("linked to {name}; the client logs in now")
+            }
             "device" => {
                 let device = self.contact(rest)?.links_device()?;
                 format!("{rest} has a device {device} now")

@@ -1,6 +1,7 @@
 //! An operator's machine: a home, a configuration, and the real `loong` on it.
 
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -118,6 +119,14 @@ impl Machine {
         Ok(std::fs::write(self.config_file(), text)?)
     }
 
+    /// Puts a shell script into the home, to be run as a program; gives its path.
+    pub fn program(&self, name: &str, script: &str) -> Result<PathBuf> {
+        let file = self.home.path().join(name);
+        std::fs::write(&file, format!("#!/bin/sh\n{script}\n"))?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o700))?;
+        Ok(file)
+    }
+
     /// `loong` with these arguments, not started yet.
     #[must_use]
     pub fn loong(&self, arguments: &[&str]) -> Command {
@@ -161,6 +170,21 @@ impl Machine {
     /// Starts `loong` and leaves it running.
     pub fn start(&self, name: &str, arguments: &[&str]) -> Result<Running> {
         Running::start(name, self.loong(arguments))
+    }
+
+    /// Starts `loong` on a terminal of its own, where it can be typed to. Everything it prints comes
+    /// as standard output. The terminal is that of the program `script`, which belongs to util-linux.
+    pub fn at_terminal(&self, name: &str, arguments: &[&str]) -> Result<Running> {
+        let binary = loong_binary();
+        let quoted = |word: &str| format!("'{}'", word.replace('\'', "'\\''"));
+        let words = std::iter::once(binary.to_string_lossy())
+            .chain(arguments.iter().map(|it| (*it).into()));
+        let line: Vec<String> = words.map(|word| quoted(&word)).collect();
+        let mut script = self.command("script");
+        script
+            .env("SHELL", "/bin/sh")
+            .args(["-q", "-e", "-c", &line.join(" "), "/dev/null"]);
+        Running::start_typed_to(name, script)
     }
 }
 

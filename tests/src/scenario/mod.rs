@@ -52,6 +52,18 @@ impl Scenario {
         Ok(story)
     }
 
+    /// As [`Scenario::paired`], with a shell script as the program that answers messages.
+    pub async fn paired_with_program(script: &str) -> Result<Self> {
+        let mut story = Self::prepared(&["*"], "").await?;
+        let program = story.machine.program("answer.sh", script)?;
+        let engine = format!("[reply]\nengine = \"command\"\ncommand = [{program:?}]\n");
+        let config = story.machine.minimal_config(&["*"], &engine);
+        story.machine.configure(&config)?;
+        story.starts_bridge()?;
+        story.scans().await?;
+        Ok(story)
+    }
+
     /// As [`Scenario::paired`], with every message of a group answered, addressed or not.
     pub async fn paired_answering_groups() -> Result<Self> {
         let mut story = Self::prepared(&["*"], "").await?;

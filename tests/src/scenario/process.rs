@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 
 /// How long a story waits for anything before it fails: far more than anything takes.
@@ -18,6 +18,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Running {
     name: String,
     child: Child,
+    keyboard: Option<ChildStdin>,
     heard: Arc<Heard>,
     changes: watch::Receiver<usize>,
 }
@@ -37,10 +38,19 @@ pub struct Line {
 }
 
 impl Running {
-    /// Starts `command` with its output piped to us.
-    pub fn start(name: &str, mut command: Command) -> Result<Self> {
+    /// Starts `command` with its output piped to us and nobody at the keyboard.
+    pub fn start(name: &str, command: Command) -> Result<Self> {
+        Self::start_with(name, command, Stdio::null())
+    }
+
+    /// As [`Running::start`], for one that is typed to.
+    pub fn start_typed_to(name: &str, command: Command) -> Result<Self> {
+        Self::start_with(name, command, Stdio::piped())
+    }
+
+    fn start_with(name: &str, mut command: Command, input: Stdio) -> Result<Self> {
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -55,6 +65,7 @@ impl Running {
         tokio::spawn(listen("err", stderr, Arc::clone(&heard), tell));
         Ok(Self {
             name: name.to_owned(),
+            keyboard: child.stdin.take(),
             child,
             heard,
             changes,
@@ -118,6 +129,14 @@ impl Running {
             events(lines, name).into_iter().nth(n - 1)
         })
         .await
+    }
+
+    /// Types `text`, its line ends included.
+    pub async fn types(&mut self, text: &str) -> Result<()> {
+        let keyboard = self.keyboard.as_mut();
+        let keyboard = keyboard.with_context(|| format!("{} is not typed to", self.name))?;
+        keyboard.write_all(text.as_bytes()).await?;
+        Ok(keyboard.flush().await?)
     }
 
     /// The process id.

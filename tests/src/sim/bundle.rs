@@ -31,8 +31,8 @@ pub(crate) struct SignedPublic {
 }
 
 impl Bundle {
-    /// As the server answers it to a client.
-    pub(crate) fn to_node(&self, jid: &Jid) -> Node {
+    /// As the server answers it to a client, for a linked device with what its phone said about it.
+    pub(crate) fn to_node(&self, jid: &Jid, vouched: Option<&[u8]>) -> Node {
         let mut children = vec![
             leaf("registration", self.registration_id.to_be_bytes()),
             leaf("type", [KEY_TYPE]),
@@ -46,6 +46,7 @@ impl Bundle {
                     .build(),
             );
         }
+        children.extend(vouched.map(|vouched| leaf("device-identity", vouched)));
         NodeBuilder::new("user")
             .attr("jid", jid)
             .children(children)

@@ -10,6 +10,7 @@ use super::clock;
 use super::content;
 use super::group::Group;
 use super::person::{Addressing, Author, Received};
+use super::phone::Phone;
 use super::reading;
 use super::world::{Shared, World};
 use super::writing;
@@ -75,8 +76,8 @@ impl Contact {
         self.alter(|person| person.is_listed = is);
     }
 
-    /// Links one more device of this contact, and tells the companion if it is there; gives the
-    /// device's number. The phone has number 0.
+    /// Links one more device of this contact, played here, and tells the clients that are there;
+    /// gives the device's number. The phone has number 0.
     ///
     /// # Errors
     /// Never today.
@@ -86,6 +87,29 @@ impl Contact {
             devices_changed(world, &self.number)?;
             Ok(device)
         })
+    }
+
+    /// This contact's phone scans the QR that a client shows: a second account with a real client.
+    /// As [`Phone::scan`].
+    ///
+    /// # Errors
+    /// As [`Phone::scan`].
+    pub async fn scans(&self, qr: &str) -> Result<()> {
+        let (number, lid) = (self.number.clone(), self.lid.clone());
+        Phone::new(self.shared.clone(), number, lid).scan(qr).await
+    }
+
+    /// Waits until the client linked to this contact is logged in and takes messages.
+    ///
+    /// # Errors
+    /// When it is not `within`; tells what was seen.
+    pub async fn wait_until_online(&self, within: Duration) -> Result<()> {
+        let what = format!("the client of {} to be online", self.name);
+        self.shared
+            .wait_for(within, &what, |world| {
+                Ok(world.online_line(&self.number).map(|_| ()))
+            })
+            .await
     }
 
     /// The next `count` messages that this contact writes arrive damaged; also those that it
@@ -179,7 +203,8 @@ impl Contact {
         self.shared.change(|world| {
             let person = world.person(&self.number)?;
             let chat = person.jid(person.writes_by);
-            reading::receipt(world, &self.on_phone(), &chat, id, Some("read"), [])
+            let owner = world.owner.clone();
+            reading::receipt(world, &owner, &self.on_phone(), &chat, id, Some("read"), [])
         })
     }
 
@@ -191,7 +216,8 @@ impl Contact {
         self.shared.change(|world| {
             let state = world.groups.get(&group.jid);
             let chat = state.context("no such group")?.jid();
-            reading::receipt(world, &self.on_phone(), &chat, id, Some("read"), [])
+            let owner = world.owner.clone();
+            reading::receipt(world, &owner, &self.on_phone(), &chat, id, Some("read"), [])
         })
     }
 
@@ -263,11 +289,8 @@ pub(crate) fn received(shared: &Shared, number: &str, device: u16) -> Vec<Receiv
     })
 }
 
-/// Clients remember whom they have to write to; this makes them ask again.
-fn devices_changed(world: &mut World, number: &str) -> Result<()> {
-    let Some(line) = world.online_line() else {
-        return Ok(());
-    };
+/// Clients remember whom they have to write to; this makes those of everybody else ask again.
+pub(crate) fn devices_changed(world: &mut World, number: &str) -> Result<()> {
     let person = world.person(number)?;
     let device = |by| {
         let jid = person.device_jid(by, 0);
@@ -283,6 +306,10 @@ fn devices_changed(world: &mut World, number: &str) -> Result<()> {
         .attr("t", clock::now())
         .children([update])
         .build();
-    world.send(line, notification);
+    let others = world.people.keys().filter(|other| *other != number);
+    let lines: Vec<_> = others.filter_map(|it| world.online_line(it)).collect();
+    for line in lines {
+        world.send(line, notification.clone());
+    }
     Ok(())
 }

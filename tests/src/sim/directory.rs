@@ -4,9 +4,12 @@
 use anyhow::{Context as _, Result};
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
+use waproto::buffa::Message as _;
+use waproto::whatsapp::{ADVKeyIndexList, ADVSignedKeyIndexList};
 
+use super::clock;
 use super::person::Person;
-use super::stanza::{attr, bytes, jid_attr};
+use super::stanza::{attr, bytes, jid_attr, leaf};
 use super::world::World;
 
 /// Answers the `<usync>` in `query` with one `<user>` for each that was asked.
@@ -55,7 +58,7 @@ fn answer(world: &World, jid: &Jid, protocols: &[&str]) -> Node {
         .who(jid)
         .filter(|person| person.is_listed || jid.is_lid());
     let answers = protocols.iter().filter_map(|protocol| match *protocol {
-        "devices" => Some(devices(world, person)),
+        "devices" => Some(devices(person)),
         // Asked by LID, Baileys would take its answer for the number's.
         "lid" if jid.is_pn() => person.map(|person| {
             NodeBuilder::new("lid")
@@ -74,21 +77,34 @@ fn answer(world: &World, jid: &Jid, protocols: &[&str]) -> Node {
         .build()
 }
 
-fn devices(world: &World, person: Option<&Person>) -> Node {
-    let mut devices = Vec::new();
-    if let Some(person) = person {
-        devices.extend(person.devices().map(device));
-        let companion = world
-            .companion
-            .as_ref()
-            .filter(|_| person.number == world.owner);
-        if let Some(companion) = companion {
-            devices.push(device(companion.device));
-        }
-    }
+fn devices(person: Option<&Person>) -> Node {
+    let ids: Vec<u16> = person.into_iter().flat_map(Person::devices).collect();
+    let list = NodeBuilder::new("device-list").children(ids.iter().map(|id| device(*id)));
+    let linked = person.filter(|_| ids.len() > 1);
+    let indexes = linked.map(|person| key_indexes(person, &ids));
     NodeBuilder::new("devices")
-        .children([NodeBuilder::new("device-list").children(devices).build()])
+        .children(std::iter::once(list.build()).chain(indexes))
         .build()
+}
+
+/// Which linked devices the phone stands for. Some clients believe in none without it; those known
+/// here do not ask for the phone's signature on it.
+fn key_indexes(person: &Person, devices: &[u16]) -> Node {
+    let linked = devices.iter().copied().filter(|device| *device != 0);
+    let details = ADVKeyIndexList {
+        raw_id: Some(person.raw_id),
+        timestamp: Some(clock::now()),
+        current_index: Some(person.last_device.into()),
+        valid_indexes: linked.map(u32::from).collect(),
+        ..Default::default()
+    };
+    let signed = ADVSignedKeyIndexList {
+        details: Some(details.encode_to_vec()),
+        ..Default::default()
+    };
+    let mut node = leaf("key-index-list", signed.encode_to_vec());
+    node.attrs.insert("ts", clock::now().to_string());
+    node
 }
 
 /// Clients leave linked devices without an index out.

@@ -214,7 +214,10 @@ pub(crate) fn strike(world: &mut World, line: LineId, disruption: Disruption) {
             last_word(world, line, stream_error(reason));
         }
         Disruption::Conflict => last_word(world, line, replaced()),
-        Disruption::DeviceRemoved => pairing::unlink(world),
+        Disruption::DeviceRemoved => {
+            let account = world.lines.account(line).unwrap_or(&world.owner).to_owned();
+            pairing::unlink(world, &account);
+        }
         Disruption::Downgrade => {
             let downgrade = NodeBuilder::new("downgrade_webclient").build();
             last_word(

@@ -26,6 +26,8 @@ pub(crate) enum Phase {
     /// A new client shows its QR.
     Pairing(Box<Attempt>),
     LoggedIn {
+        /// The number of the person whose client it is.
+        account: String,
         /// Whether it asked for its messages.
         active: bool,
     },
@@ -98,6 +100,14 @@ impl Lines {
 
     pub(crate) fn phase_mut(&mut self, line: LineId) -> Option<&mut Phase> {
         self.open.get_mut(&line).map(|line| &mut line.phase)
+    }
+
+    /// The number of the person whose client is logged in on this line.
+    pub(crate) fn account(&self, line: LineId) -> Option<&str> {
+        match self.phase(line)? {
+            Phase::LoggedIn { account, .. } => Some(account),
+            Phase::Greeting | Phase::Pairing(_) => None,
+        }
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (LineId, &Phase)> {

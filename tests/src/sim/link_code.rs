@@ -94,7 +94,10 @@ pub(crate) fn take(world: &mut World, line: LineId, query: &Node) -> Result<()> 
     };
     world.send(line, reply.build());
     match outcome? {
-        Some(secret) => pairing::vouch(world, line, &secret),
+        Some(secret) => {
+            let owner = world.owner.clone();
+            pairing::vouch(world, line, &owner, &secret)
+        }
         None => Ok(()),
     }
 }

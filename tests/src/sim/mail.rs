@@ -1,4 +1,4 @@
-//! Messages for the companion, until it has taken them. As WhatsApp does it: a message that was
+//! Messages for a linked client, until it has taken them. As WhatsApp does it: a message that was
 //! not confirmed by a receipt or an ack is delivered again, the same bytes, after the next login.
 
 use wacore_binary::Node;
@@ -26,27 +26,31 @@ pub(crate) struct Letter {
     pub(crate) fate: Fate,
     /// The connection it was last sent on.
     sent_on: Option<LineId>,
-    /// Who wrote it, and what: to encrypt it anew when the companion asks for that.
-    pub(crate) origin: Option<Origin>,
+    pub(crate) origin: Origin,
 }
 
+/// Who is asked when the client cannot read a message.
 #[derive(Clone)]
-pub(crate) struct Origin {
-    pub(crate) author: Author,
-    pub(crate) message: Message,
+pub(crate) enum Origin {
+    /// One of the devices played here wrote this: it encrypts it anew.
+    Device {
+        author: Author,
+        message: Box<Message>,
+    },
+    /// The client linked to this number.
+    Client { number: String },
+    /// It was not encrypted.
+    Public,
 }
 
 #[derive(Default)]
 pub(crate) struct Mail {
     letters: Vec<Letter>,
-    /// Whether late messages carry the `offline` attribute, as WhatsApp's do. Clients then treat
-    /// them as backlog.
-    pub(crate) marks_late: bool,
 }
 
 impl Mail {
     /// Puts a message in; it leaves by `due`.
-    pub(crate) fn post(&mut self, id: String, node: Node, origin: Option<Origin>) {
+    pub(crate) fn post(&mut self, id: String, node: Node, origin: Origin) {
         self.letters.push(Letter {
             id,
             node,
@@ -56,10 +60,8 @@ impl Mail {
         });
     }
 
-    /// What has to be sent on `line` now, oldest first; it counts as sent.
-    /// With `after_login`, late messages are marked if they are to be.
-    pub(crate) fn due(&mut self, line: LineId, after_login: bool) -> Vec<Node> {
-        let marks = after_login && self.marks_late;
+    /// What has to be sent on `line` now, oldest first, marked as late or not; it counts as sent.
+    pub(crate) fn due(&mut self, line: LineId, marks_late: bool) -> Vec<Node> {
         self.letters
             .iter_mut()
             .filter(|letter| match letter.fate {
@@ -71,7 +73,7 @@ impl Mail {
                 letter.fate = Fate::Sent;
                 letter.sent_on = Some(line);
                 let mut node = letter.node.clone();
-                if marks {
+                if marks_late {
                     node.attrs.insert("offline", "0");
                 }
                 node
@@ -85,11 +87,6 @@ impl Mail {
 
     pub(crate) fn find_mut(&mut self, id: &str) -> Option<&mut Letter> {
         self.letters.iter_mut().rev().find(|letter| letter.id == id)
-    }
-
-    /// A newly linked device gets nothing that was encrypted for another.
-    pub(crate) fn clear(&mut self) {
-        self.letters.clear();
     }
 
     pub(crate) fn summary(&self) -> String {
@@ -114,7 +111,7 @@ mod tests {
         let mut mail = Mail::default();
         for id in ids {
             let node = NodeBuilder::new("message").attr("id", *id).build();
-            mail.post((*id).to_owned(), node, None);
+            mail.post((*id).to_owned(), node, Origin::Public);
         }
         mail
     }
@@ -122,10 +119,10 @@ mod tests {
     #[test]
     fn a_message_is_sent_once_on_a_connection_and_again_on_the_next() {
         let mut mail = mail(&["a", "b"]);
-        assert_eq!(mail.due(1, true).len(), 2);
+        assert_eq!(mail.due(1, false).len(), 2);
         assert!(mail.due(1, false).is_empty());
         mail.find_mut("a").unwrap().fate = Fate::Receipted(String::new());
-        let again = mail.due(2, true);
+        let again = mail.due(2, false);
         assert_eq!(again.len(), 1);
         assert_eq!(again[0].attrs.get("id").unwrap(), "b");
     }
@@ -133,8 +130,7 @@ mod tests {
     #[test]
     fn late_messages_are_marked_only_on_request() {
         let mut mail = mail(&["a"]);
-        assert!(mail.due(1, true)[0].attrs.get("offline").is_none());
-        mail.marks_late = true;
+        assert!(mail.due(1, false)[0].attrs.get("offline").is_none());
         assert!(mail.due(2, true)[0].attrs.get("offline").is_some());
         assert!(mail.due(3, false)[0].attrs.get("offline").is_none());
     }

@@ -5,6 +5,7 @@
 mod bundle;
 mod cert;
 mod clock;
+mod companion;
 mod contact;
 pub mod content;
 mod device;

@@ -4,7 +4,7 @@
 //! Sockets and framing are not handled here.
 
 use anyhow::{Context as _, Result, ensure};
-use wacore_binary::consts::{NOISE_PATTERN_XX, WA_CONN_HEADER};
+use wacore_binary::consts::{NOISE_PATTERN_XX, NOISE_PATTERN_XXFALLBACK, WA_CONN_HEADER};
 use wacore_binary::{Node, marshal, util};
 use wacore_libsignal::protocol::KeyPair;
 use wacore_noise::framing::encode_frame;
@@ -39,7 +39,13 @@ impl ServerIdentity {
         );
 
         let ephemeral = KeyPair::generate(&mut rand::rng());
-        let mut noise = NoiseHandshake::new(NOISE_PATTERN_XX, &WA_CONN_HEADER)?;
+        // A client that shows its own key at once wants the short handshake (IK), for a server it
+        // remembers. A server that has forgotten answers as here, and the handshake is a full one.
+        let pattern = match hello.r#static {
+            Some(_) => NOISE_PATTERN_XXFALLBACK,
+            None => NOISE_PATTERN_XX,
+        };
+        let mut noise = NoiseHandshake::new(pattern, &WA_CONN_HEADER)?;
         noise.authenticate(&client_ephemeral);
         noise.authenticate(ephemeral.public_key.public_key_bytes());
         noise.mix_shared_secret(ephemeral.private_key.serialize(), &client_ephemeral)?;

@@ -15,11 +15,14 @@ use waproto::whatsapp::{ADVDeviceIdentity, ADVSignedDeviceIdentity, ADVSignedDev
 
 use super::bundle::KeyShelf;
 use super::clock;
+use super::companion::Companion;
+use super::contact;
 use super::lines::{LineId, Phase};
 use super::link_code::Request;
+use super::mail::Mail;
 use super::qr::QrCode;
 use super::stanza::{child_bytes, leaf, server};
-use super::world::{Companion, World};
+use super::world::World;
 
 const ACCOUNT_SIGNATURE: [u8; 2] = [6, 0];
 const DEVICE_SIGNATURE: [u8; 2] = [6, 1];
@@ -37,6 +40,8 @@ pub(crate) struct Attempt {
 
 /// What the phone said about a device, and in which stanza.
 struct Vouched {
+    /// Whose phone it is.
+    account: String,
     request: String,
     device: u16,
     details: Vec<u8>,
@@ -68,8 +73,8 @@ pub(crate) fn begin(world: &mut World, line: LineId, noise_key: Vec<u8>, shelf: 
     world.send(line, offer);
 }
 
-/// The owner's phone scans `qr` and vouches for the device behind it.
-pub(crate) fn scan(world: &mut World, qr: &QrCode) -> Result<()> {
+/// The phone of `account` scans `qr` and vouches for the device behind it.
+pub(crate) fn scan(world: &mut World, account: &str, qr: &QrCode) -> Result<()> {
     let line = world
         .lines
         .find(|phase| {
@@ -87,7 +92,7 @@ pub(crate) fn scan(world: &mut World, qr: &QrCode) -> Result<()> {
         "the QR's identity key is not the client's"
     );
     ensure!(attempt.vouched.is_none(), "this QR was scanned before");
-    vouch(world, line, &qr.secret)
+    vouch(world, line, account, &qr.secret)
 }
 
 /// The client on `line`, while it waits to be linked.
@@ -107,28 +112,28 @@ impl Attempt {
     }
 }
 
-/// Tells the client on `line` that it belongs to the owner; `secret` is what it and the phone share.
-pub(crate) fn vouch(world: &mut World, line: LineId, secret: &[u8]) -> Result<()> {
-    let owner = world.owner()?;
-    let (number, lid) = (owner.number.clone(), owner.lid.clone());
-    let account = owner.phone.device.identity().clone();
-    let device = world.last_device + 1;
+/// Tells the client on `line` that it belongs to `account`; `secret` is what it and the phone share.
+pub(crate) fn vouch(world: &mut World, line: LineId, account: &str, secret: &[u8]) -> Result<()> {
+    let person = world.person(account)?;
+    let (number, lid) = (person.number.clone(), person.lid.clone());
+    let phone = person.phone.device.identity().clone();
+    let (device, raw_id) = (person.last_device + 1, person.raw_id);
     let identity = attempt(world, line)?.identity()?.to_vec();
 
     let details = ADVDeviceIdentity {
-        raw_id: Some(rand::random()),
+        raw_id: Some(raw_id),
         timestamp: Some(clock::now()),
         key_index: Some(u32::from(device)),
         ..Default::default()
     }
     .encode_to_vec();
     let statement = [&ACCOUNT_SIGNATURE, details.as_slice(), &identity].concat();
-    let signature = account
+    let signature = phone
         .private_key()
         .calculate_signature(&statement, &mut rand::rng())?;
     let signed = ADVSignedDeviceIdentity {
         details: Some(details.clone()),
-        account_signature_key: Some(account.public_key().public_key_bytes().to_vec()),
+        account_signature_key: Some(phone.public_key().public_key_bytes().to_vec()),
         account_signature: Some(signature.to_vec()),
         ..Default::default()
     }
@@ -143,6 +148,7 @@ pub(crate) fn vouch(world: &mut World, line: LineId, secret: &[u8]) -> Result<()
 
     let request = format!("pair-success-{device}");
     attempt(world, line)?.vouched = Some(Vouched {
+        account: number.clone(),
         request: request.clone(),
         device,
         details,
@@ -170,7 +176,12 @@ pub(crate) fn vouch(world: &mut World, line: LineId, secret: &[u8]) -> Result<()
 /// The client's answer to the phone: check its signature, link the device, and end the
 /// connection with 515, upon which the client logs in.
 pub(crate) fn confirm(world: &mut World, line: LineId, answer: &Node) -> Result<()> {
-    let account_key = *world.owner()?.phone.device.identity().public_key();
+    let vouched = attempt(world, line)?.vouched.as_ref();
+    let account = vouched
+        .context("a pairing was confirmed before the phone knew of it")?
+        .account
+        .clone();
+    let account_key = *world.person(&account)?.phone.device.identity().public_key();
     let attempt = attempt(world, line)?;
     let vouched = attempt
         .vouched
@@ -189,8 +200,8 @@ pub(crate) fn confirm(world: &mut World, line: LineId, answer: &Node) -> Result<
     let sign = answer
         .get_optional_child("pair-device-sign")
         .context("a confirmation without a signature")?;
-    let signed =
-        ADVSignedDeviceIdentity::decode_from_slice(&child_bytes(sign, "device-identity")?)?;
+    let confirmed = child_bytes(sign, "device-identity")?;
+    let signed = ADVSignedDeviceIdentity::decode_from_slice(&confirmed)?;
     let statement = [
         &DEVICE_SIGNATURE,
         vouched.details.as_slice(),
@@ -215,11 +226,14 @@ pub(crate) fn confirm(world: &mut World, line: LineId, answer: &Node) -> Result<
         .context("a pairing was confirmed twice")?;
     link(
         world,
+        &account,
         Companion {
             device,
             noise_key,
             shelf,
+            vouched: confirmed,
             has_history: false,
+            mail: Mail::default(),
         },
     )?;
     let restart = NodeBuilder::new("stream:error").attr("code", "515").build();
@@ -228,15 +242,13 @@ pub(crate) fn confirm(world: &mut World, line: LineId, answer: &Node) -> Result<
     Ok(())
 }
 
-/// The linked device is no longer: its login is refused from now on, and if it is connected it
-/// learns why.
-pub(crate) fn unlink(world: &mut World) {
-    world.companion = None;
-    world.mail.clear();
-    if let Some(line) = world
-        .lines
-        .find(|phase| matches!(phase, Phase::LoggedIn { .. }))
-    {
+/// The device linked to `account` is no longer: its login is refused from now on, and if it is
+/// connected it learns why.
+pub(crate) fn unlink(world: &mut World, account: &str) {
+    if let Some(person) = world.people.get_mut(account) {
+        person.companion = None;
+    }
+    if let Some(line) = world.logged_in_line(account) {
         let conflict = NodeBuilder::new("conflict")
             .attr("type", "device_removed")
             .build();
@@ -249,17 +261,21 @@ pub(crate) fn unlink(world: &mut World) {
 }
 
 /// Takes the place of the device linked before. Nobody shares anything with a new one.
-fn link(world: &mut World, companion: Companion) -> Result<()> {
-    unlink(world);
-    world.last_device = companion.device;
-    world.companion_logged_out = false;
-    world.companion = Some(companion);
-    let peer = world.companion_peer()?;
+fn link(world: &mut World, account: &str, companion: Companion) -> Result<()> {
+    unlink(world, account);
+    let person = world.person_mut(account)?;
+    person.last_device = companion.device;
+    person.logged_out = false;
+    person.companion = Some(companion);
+    let peer = world.companion_peer(account)?;
+    let is_owner = account == world.owner;
     for person in world.people.values_mut() {
         for endpoint in person.endpoints_mut() {
             endpoint.device.forget(&peer);
-            endpoint.shared_keys.clear();
+            if is_owner {
+                endpoint.shared_keys.clear();
+            }
         }
     }
-    Ok(())
+    contact::devices_changed(world, account)
 }

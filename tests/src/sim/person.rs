@@ -1,6 +1,6 @@
 //! A person of the simulated world: the account's owner or a contact. Each has a number (PN), a
-//! LID and one or more devices, each with its own Signal identity and what it has received.
-//! (The owner's linked device is the real client, and is not here.)
+//! LID and one or more devices, each with its own Signal identity and what it has received. One
+//! more can be a real client (see `companion`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use wacore_binary::Jid;
 use waproto::whatsapp::Message;
 
+use super::companion::Companion;
 use super::device::{Device, Peer};
 
 /// By which of a person's two names a stanza speaks of them.
@@ -26,7 +27,7 @@ pub struct Received {
     pub id: String,
     /// The text or caption; empty when there is none.
     pub text: String,
-    /// The author's address: the owner's, by number.
+    /// The author's address: that of the linked client's account, by number.
     pub from: String,
     /// The group's address, or the other side's in a direct chat.
     pub chat: String,
@@ -56,8 +57,15 @@ pub(crate) struct Person {
     pub(crate) lid: String,
     /// Device 0.
     pub(crate) phone: Endpoint,
-    /// Devices 1, 2 and so on.
-    linked: Vec<Endpoint>,
+    linked: BTreeMap<u16, Endpoint>,
+    /// The real client that is linked.
+    pub(crate) companion: Option<Companion>,
+    /// It ended its link by itself.
+    pub(crate) logged_out: bool,
+    /// By what the phone's statements about its devices belong together.
+    pub(crate) raw_id: u32,
+    /// Device numbers are never used twice.
+    pub(crate) last_device: u16,
     /// How this person's direct messages are addressed.
     pub(crate) writes_by: Addressing,
     /// Whether stanzas that name this person by LID give the number, too.
@@ -75,7 +83,7 @@ pub(crate) struct Endpoint {
     pub(crate) received: Vec<Received>,
     /// How many of `received` a story has already taken.
     pub(crate) taken: usize,
-    /// The chats in which the companion has this device's sender key.
+    /// The chats in which the owner's client has this device's sender key.
     pub(crate) shared_keys: BTreeSet<String>,
     /// How many of the next messages it cannot read.
     pub(crate) unreadable: u32,
@@ -104,7 +112,11 @@ impl Person {
             lid: lid_of(&number),
             number,
             phone: Endpoint::new()?,
-            linked: Vec::new(),
+            linked: BTreeMap::new(),
+            companion: None,
+            logged_out: false,
+            raw_id: rand::random(),
+            last_device: 0,
             writes_by: Addressing::Number,
             shows_number: true,
             is_listed: true,
@@ -115,30 +127,41 @@ impl Person {
 
     /// Links one more device; gives its number.
     pub(crate) fn link_device(&mut self) -> Result<u16> {
-        self.linked.push(Endpoint::new()?);
-        Ok(u16::try_from(self.linked.len())?)
+        let endpoint = Endpoint::new()?;
+        self.last_device += 1;
+        self.linked.insert(self.last_device, endpoint);
+        Ok(self.last_device)
     }
 
     pub(crate) fn endpoints_mut(&mut self) -> impl Iterator<Item = &mut Endpoint> {
-        std::iter::once(&mut self.phone).chain(&mut self.linked)
+        std::iter::once(&mut self.phone).chain(self.linked.values_mut())
     }
 
-    /// Every device's number.
+    /// Every device's number, that of the real client among them.
     pub(crate) fn devices(&self) -> impl Iterator<Item = u16> {
-        (0..).take(1 + self.linked.len())
+        let client = self.companion.as_ref().map(|companion| companion.device);
+        let linked = self.linked.keys().copied();
+        std::iter::once(0).chain(linked).chain(client)
+    }
+
+    /// Whether this device is the real client.
+    pub(crate) fn is_client(&self, device: u16) -> bool {
+        self.companion
+            .as_ref()
+            .is_some_and(|it| it.device == device)
     }
 
     pub(crate) fn endpoint(&self, device: u16) -> Option<&Endpoint> {
-        match usize::from(device).checked_sub(1) {
-            None => Some(&self.phone),
-            Some(index) => self.linked.get(index),
+        match device {
+            0 => Some(&self.phone),
+            linked => self.linked.get(&linked),
         }
     }
 
     pub(crate) fn endpoint_mut(&mut self, device: u16) -> Option<&mut Endpoint> {
-        match usize::from(device).checked_sub(1) {
-            None => Some(&mut self.phone),
-            Some(index) => self.linked.get_mut(index),
+        match device {
+            0 => Some(&mut self.phone),
+            linked => self.linked.get_mut(&linked),
         }
     }
 

@@ -64,7 +64,8 @@ impl Phone {
     /// not confirm.
     pub async fn scan(&self, qr: &str) -> Result<()> {
         let qr = QrCode::parse(qr)?;
-        self.shared.change(|world| pairing::scan(world, &qr))?;
+        self.shared
+            .change(|world| pairing::scan(world, &self.number, &qr))?;
         self.sees_linked(&qr.noise_key).await
     }
 
@@ -90,7 +91,7 @@ impl Phone {
     async fn sees_linked(&self, noise_key: &[u8]) -> Result<()> {
         self.shared
             .wait_for(CONFIRMATION, "the client to confirm the pairing", |world| {
-                let linked = world.companion.as_ref();
+                let linked = world.person(&self.number)?.companion.as_ref();
                 if linked.is_some_and(|companion| companion.noise_key == noise_key) {
                     return Ok(Some(()));
                 }
@@ -111,7 +112,8 @@ impl Phone {
 
     /// The owner removes the linked device in the phone's list.
     pub fn unlinks(&self) {
-        self.shared.change(pairing::unlink);
+        self.shared
+            .change(|world| pairing::unlink(world, &self.number));
     }
 
     /// The owner writes to a contact on the phone; the companion gets a copy (`fromMe`).
@@ -128,7 +130,7 @@ impl Phone {
     /// When no device is linked.
     pub async fn sends_to(&self, contact: &Contact, message: Message) -> Result<String> {
         self.shared
-            .change(|world| writing::from_phone(world, &contact.number, message))
+            .change(|world| writing::from_phone(world, &self.number, &contact.number, message))
     }
 
     /// The owner writes in a group on the phone.
@@ -149,7 +151,7 @@ impl Phone {
     pub async fn notes(&self, text: &str) -> Result<String> {
         let message = content::text(text);
         self.shared
-            .change(|world| writing::from_phone(world, &self.number, message))
+            .change(|world| writing::from_phone(world, &self.number, &self.number, message))
     }
 
     /// The next copy that the companion sent to the phone: `chat` says where the original went.

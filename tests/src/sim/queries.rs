@@ -23,12 +23,12 @@ enum After {
     Removal,
 }
 
-/// Answers `query`, which a logged-in client sent on `line`.
-pub(crate) fn answer(world: &mut World, line: LineId, query: &Node) -> Result<()> {
+/// Answers `query`, which the client of `account` sent on `line`.
+pub(crate) fn answer(world: &mut World, line: LineId, account: &str, query: &Node) -> Result<()> {
     let id = required_attr(query, "id")?;
     let from = jid_attr(query, "to").unwrap_or_else(server);
     let reply = NodeBuilder::new("iq").attr("from", from).attr("id", id);
-    let (reply, after) = match answer_to(world, query) {
+    let (reply, after) = match answer_to(world, account, query) {
         Ok(Answer { children, after }) => {
             let reply = reply.attr("type", "result");
             let reply = if children.is_empty() {
@@ -52,10 +52,10 @@ pub(crate) fn answer(world: &mut World, line: LineId, query: &Node) -> Result<()
     world.send(line, reply.build());
     match after {
         After::Nothing => {}
-        After::Activation => activate(world, line)?,
+        After::Activation => activate(world, line, account)?,
         After::Removal => {
-            pairing::unlink(world);
-            world.companion_logged_out = true;
+            pairing::unlink(world, account);
+            world.person_mut(account)?.logged_out = true;
         }
     }
     Ok(())
@@ -79,7 +79,7 @@ impl Answer {
     }
 }
 
-fn answer_to(world: &mut World, query: &Node) -> Result<Answer> {
+fn answer_to(world: &mut World, account: &str, query: &Node) -> Result<Answer> {
     let namespace = attr(query, "xmlns").unwrap_or_default();
     let kind = required_attr(query, "type")?;
     let topic = query
@@ -92,22 +92,24 @@ fn answer_to(world: &mut World, query: &Node) -> Result<Answer> {
             Ok(Answer::empty())
         }
         ("encrypt", "get", "count") => {
-            let count = world.companion_mut()?.shelf.count();
+            let count = world.companion_mut(account)?.shelf.count();
             Ok(Answer::with([NodeBuilder::new("count")
                 .attr("value", count)
                 .build()]))
         }
-        ("encrypt", "get", "digest") => Ok(Answer::with([world.companion_mut()?.shelf.digest()])),
+        ("encrypt", "get", "digest") => {
+            Ok(Answer::with([world.companion_mut(account)?.shelf.digest()]))
+        }
         ("encrypt", "get", "key") => bundles(world, query),
         ("encrypt", "set", "rotate") => {
             let rotate = query
                 .get_optional_child("rotate")
                 .context("a rotation without a key")?;
-            world.companion_mut()?.shelf.rotate(rotate)?;
+            world.companion_mut(account)?.shelf.rotate(rotate)?;
             Ok(Answer::empty())
         }
         ("encrypt", "set", _) => {
-            world.companion_mut()?.shelf.deposit(query)?;
+            world.companion_mut(account)?.shelf.deposit(query)?;
             Ok(Answer::empty())
         }
         ("passive", "set", "active") => Ok(Answer {
@@ -182,13 +184,13 @@ fn bundle(world: &mut World, jid: &Jid) -> Result<Node> {
         .number
         .clone();
     if let Some(endpoint) = world.person_mut(&number)?.endpoint_mut(jid.device) {
-        return Ok(endpoint.device.issue_bundle()?.to_node(jid));
+        return Ok(endpoint.device.issue_bundle()?.to_node(jid, None));
     }
     // In groups addressed by LID a client asks for itself, too.
-    anyhow::ensure!(number == world.owner, "the contact has no such device");
-    let companion = world.companion_mut()?;
-    anyhow::ensure!(jid.device == companion.device, "this device is not linked");
-    Ok(companion.shelf.issue().to_node(jid))
+    let companion = world.companion_mut(&number)?;
+    anyhow::ensure!(jid.device == companion.device, "there is no such device");
+    let bundle = companion.shelf.issue();
+    Ok(bundle.to_node(jid, Some(&companion.vouched)))
 }
 
 fn privacy() -> Node {
@@ -233,21 +235,25 @@ fn collections(query: &Node) -> Node {
 
 /// The client takes messages from now on: those that waited, and on its first login the history
 /// push that ends its initial sync.
-fn activate(world: &mut World, line: LineId) -> Result<()> {
+fn activate(world: &mut World, line: LineId, account: &str) -> Result<()> {
     if let Some(phase) = world.lines.phase_mut(line) {
-        *phase = Phase::LoggedIn { active: true };
+        *phase = Phase::LoggedIn {
+            account: account.to_owned(),
+            active: true,
+        };
     }
-    let late = world.mail.due(line, true);
+    let marks_late = world.marks_late;
+    let late = world.companion_mut(account)?.mail.due(line, marks_late);
     let count = late.len();
     for node in late {
         world.send(line, node);
     }
     let offline = NodeBuilder::new("offline").attr("count", count).build();
     world.send(line, NodeBuilder::new("ib").children([offline]).build());
-    let companion = world.companion_mut()?;
+    let companion = world.companion_mut(account)?;
     if !companion.has_history {
         companion.has_history = true;
-        writing::push_empty_history(world)?;
+        writing::push_empty_history(world, account)?;
     }
     faults::opened(world, line);
     Ok(())

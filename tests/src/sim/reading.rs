@@ -1,5 +1,7 @@
-//! What the companion sends: its messages are acknowledged, opened by the devices they were
-//! encrypted for, and receipted; its receipts and acks settle the mail.
+//! What a linked client sends: its messages are acknowledged, opened by the devices they were
+//! encrypted for, and receipted, or passed on to another client; its receipts and acks settle the mail.
+
+use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
 use wacore_binary::builder::NodeBuilder;
@@ -11,15 +13,15 @@ use super::clock;
 use super::content::text_of;
 use super::faults::Verdict;
 use super::lines::LineId;
-use super::mail::Fate;
+use super::mail::{Fate, Origin};
 use super::padding::unpad;
-use super::person::{Author, Received};
+use super::person::{Addressing, Author, Received};
 use super::stanza::{attr, bytes, jid_attr, leaf, required_attr};
 use super::world::World;
 use super::writing;
 
-/// Takes a `<message>` from the companion.
-pub(crate) fn message(world: &mut World, line: LineId, node: &Node) -> Result<()> {
+/// Takes a `<message>` from the client of `account`.
+pub(crate) fn message(world: &mut World, line: LineId, account: &str, node: &Node) -> Result<()> {
     let id = required_attr(node, "id")?;
     let to = jid_attr(node, "to").with_context(|| format!("message {id} goes nowhere"))?;
     let verdict = world.faults.verdict();
@@ -39,11 +41,20 @@ pub(crate) fn message(world: &mut World, line: LineId, node: &Node) -> Result<()
     }
 
     let mut readers = Vec::new();
+    let mut for_clients: BTreeMap<String, Vec<Node>> = BTreeMap::new();
     for (recipient, enc) in addressed(world, node, &to) {
-        if cannot_read(world, &recipient, &id, &to)? {
+        if world.person(&recipient.number)?.is_client(recipient.device) {
+            // A client needs nobody to give it its own messages.
+            if recipient.number != account {
+                let encs = for_clients.entry(recipient.number).or_default();
+                encs.push(enc.clone());
+            }
             continue;
         }
-        match open(world, &recipient, &id, &to, enc) {
+        if cannot_read(world, account, &recipient, &id, &to)? {
+            continue;
+        }
+        match open(world, account, &recipient, &id, &to, enc) {
             Ok(true) => readers.push(recipient),
             Ok(false) => {}
             Err(failure) => {
@@ -56,17 +67,26 @@ pub(crate) fn message(world: &mut World, line: LineId, node: &Node) -> Result<()
         }
     }
     for reader in readers {
-        if reader.number != world.owner && world.person(&reader.number)?.sends_receipts {
-            receipt(world, &reader, &to, &id, None, [])?;
+        if reader.number != account && world.person(&reader.number)?.sends_receipts {
+            receipt(world, account, &reader, &to, &id, None, [])?;
         }
+    }
+    for (recipient, encs) in for_clients {
+        writing::pass_on(world, account, &recipient, node, &to, encs)?;
     }
     Ok(())
 }
 
 /// Whether a story wants this device to fail: then it asks for the message again, once for each
 /// message whatever parts it came in, and forgets its session, as a device does that lost it.
-fn cannot_read(world: &mut World, reader: &Recipient, id: &str, to: &Jid) -> Result<bool> {
-    let companion = world.companion_peer()?;
+fn cannot_read(
+    world: &mut World,
+    account: &str,
+    reader: &Recipient,
+    id: &str,
+    to: &Jid,
+) -> Result<bool> {
+    let companion = world.companion_peer(account)?;
     let endpoint = world.endpoint_mut(&reader.number, reader.device)?;
     if endpoint.unreadable == 0 {
         return Ok(false);
@@ -82,21 +102,23 @@ fn cannot_read(world: &mut World, reader: &Recipient, id: &str, to: &Jid) -> Res
         .attr("t", clock::now())
         .build();
     let registration = leaf("registration", endpoint.device.registration().to_be_bytes());
-    receipt(world, reader, to, id, Some("retry"), [retry, registration])?;
+    let details = [retry, registration];
+    receipt(world, account, reader, to, id, Some("retry"), details)?;
     Ok(true)
 }
 
-/// A contact's device tells the companion that its message arrived (`kind` none), was read
-/// (`read`), or has to come again (`retry`).
+/// Somebody's device tells the client of `account` that its message arrived (`kind` none), was
+/// read (`read`), or has to come again (`retry`).
 pub(crate) fn receipt(
     world: &mut World,
+    account: &str,
     reader: &Author,
     chat: &Jid,
     id: &str,
-    kind: Option<&'static str>,
+    kind: Option<&str>,
     details: impl IntoIterator<Item = Node>,
 ) -> Result<()> {
-    let Some(line) = world.online_line() else {
+    let Some(line) = world.online_line(account) else {
         return Ok(());
     };
     let receipt = NodeBuilder::new("receipt")
@@ -128,8 +150,13 @@ pub(crate) fn receipt(
     Ok(())
 }
 
-/// Takes a `<receipt>` from the companion: which of its messages it has.
-pub(crate) fn receipt_taken(world: &mut World, line: LineId, node: &Node) -> Result<()> {
+/// Takes a `<receipt>` from the client of `account`: which of its messages it has.
+pub(crate) fn receipt_taken(
+    world: &mut World,
+    line: LineId,
+    account: &str,
+    node: &Node,
+) -> Result<()> {
     let id = required_attr(node, "id")?;
     let kind = attr(node, "type").unwrap_or_default();
     let ack = NodeBuilder::new("ack")
@@ -148,11 +175,7 @@ pub(crate) fn receipt_taken(world: &mut World, line: LineId, node: &Node) -> Res
     world.send(line, ack.build());
 
     if kind == "retry" {
-        let retry = node.get_optional_child("retry");
-        let count = retry
-            .and_then(|retry| attr(retry, "count"))
-            .unwrap_or_else(|| "1".to_owned());
-        return writing::again(world, &id, &count);
+        return wants_again(world, account, &id, node);
     }
     let more = node
         .get_optional_child("list")
@@ -160,27 +183,88 @@ pub(crate) fn receipt_taken(world: &mut World, line: LineId, node: &Node) -> Res
         .flat_map(|list| list.get_children_by_tag("item"))
         .filter_map(|item| attr(item, "id"));
     for id in std::iter::once(id).chain(more) {
-        settle(world, &id, Fate::Receipted(kind.clone()));
+        settle(world, account, &id, Fate::Receipted(kind.clone()));
+        tell_author(world, account, &id, &kind, [])?;
     }
     Ok(())
 }
 
-/// Takes an `<ack>` from the companion.
-pub(crate) fn ack_taken(world: &mut World, node: &Node) -> Result<()> {
+/// The client of `account` could not read message `id`.
+fn wants_again(world: &mut World, account: &str, id: &str, node: &Node) -> Result<()> {
+    let letter = world.companion_mut(account)?.mail.find(id);
+    let letter = letter.with_context(|| format!("no message {id}"))?;
+    match letter.origin.clone() {
+        Origin::Device { author, message } => {
+            let retry = node.get_optional_child("retry");
+            let count = retry
+                .and_then(|retry| attr(retry, "count"))
+                .unwrap_or_else(|| "1".to_owned());
+            writing::again(world, account, id, &count, &author, *message)
+        }
+        Origin::Client { .. } => {
+            let details = node.children().unwrap_or_default().to_vec();
+            tell_author(world, account, id, "retry", details)
+        }
+        Origin::Public => bail!("{id} was not encrypted"),
+    }
+}
+
+/// If another client wrote message `id`, it learns what the client of `account` says about it.
+fn tell_author(
+    world: &mut World,
+    account: &str,
+    id: &str,
+    kind: &str,
+    details: impl IntoIterator<Item = Node>,
+) -> Result<()> {
+    let reader = world.person(account)?;
+    let Some(companion) = &reader.companion else {
+        return Ok(());
+    };
+    let Some(letter) = companion.mail.find(id) else {
+        return Ok(());
+    };
+    let Origin::Client { number } = &letter.origin else {
+        return Ok(());
+    };
+    let author = number.clone();
+    // As the author addressed it: a group, or the reader by number or LID.
+    let chat = match jid_attr(&letter.node, "from").context("a letter from nowhere")? {
+        from if from.is_lid() => reader.jid(Addressing::Lid),
+        from if from.is_pn() => reader.jid(Addressing::Number),
+        group => group,
+    };
+    let device = Author {
+        number: account.to_owned(),
+        device: companion.device,
+    };
+    // That its person is not looking is for the server alone.
+    let kind = Some(kind).filter(|kind| !matches!(*kind, "" | "inactive"));
+    receipt(world, &author, &device, &chat, id, kind, details)
+}
+
+/// Takes an `<ack>` from the client of `account`.
+pub(crate) fn ack_taken(world: &mut World, account: &str, node: &Node) -> Result<()> {
     if attr(node, "class").as_deref() == Some("message") {
         let error = attr(node, "error");
         // After a retry receipt Baileys also acks with error 500; the message is on its way again.
         let retried = error.as_deref() == Some("500");
         if !retried {
-            settle(world, &required_attr(node, "id")?, Fate::Acked(error));
+            settle(
+                world,
+                account,
+                &required_attr(node, "id")?,
+                Fate::Acked(error),
+            );
         }
     }
     Ok(())
 }
 
 /// The first word counts: a later `read` does not undo a delivery.
-fn settle(world: &mut World, id: &str, fate: Fate) {
-    if let Some(letter) = world.mail.find_mut(id)
+fn settle(world: &mut World, account: &str, id: &str, fate: Fate) {
+    if let Ok(companion) = world.companion_mut(account)
+        && let Some(letter) = companion.mail.find_mut(id)
         && matches!(letter.fate, Fate::Waiting | Fate::Sent)
     {
         letter.fate = fate;
@@ -190,7 +274,7 @@ fn settle(world: &mut World, id: &str, fate: Fate) {
 /// A device that somebody addresses or that reads.
 type Recipient = Author;
 
-/// Who each `<enc>` is for. Those for the companion itself are nobody's.
+/// Who each `<enc>` is for.
 fn addressed<'a>(world: &World, node: &'a Node, to: &Jid) -> Vec<(Recipient, &'a Node)> {
     let mut addressed = Vec::new();
     let fan_out = node.get_optional_child("participants");
@@ -224,20 +308,27 @@ fn addressed<'a>(world: &World, node: &'a Node, to: &Jid) -> Vec<(Recipient, &'a
     addressed
 }
 
-/// The simulated device with this address.
+/// The device with this address, if there is one.
 fn device(world: &World, jid: &Jid) -> Option<Recipient> {
     let person = world.who(jid)?;
-    person.endpoint(jid.device)?;
-    Some(Recipient {
+    let exists = person.devices().any(|device| device == jid.device);
+    exists.then(|| Recipient {
         number: person.number.clone(),
         device: jid.device,
     })
 }
 
 /// Opens one `<enc>` on `recipient`'s device. Whether there was something to read in it.
-fn open(world: &mut World, recipient: &Recipient, id: &str, to: &Jid, enc: &Node) -> Result<bool> {
-    let companion = world.companion_peer()?;
-    let owner = world.owner()?.pn_jid().to_string();
+fn open(
+    world: &mut World,
+    account: &str,
+    recipient: &Recipient,
+    id: &str,
+    to: &Jid,
+    enc: &Node,
+) -> Result<bool> {
+    let companion = world.companion_peer(account)?;
+    let sender = world.person(account)?.pn_jid().to_string();
     let kind = required_attr(enc, "type")?;
     let sealed = bytes(enc).context("an <enc> without bytes")?;
     let is_group = world.groups.contains_key(&to.to_string());
@@ -260,7 +351,7 @@ fn open(world: &mut World, recipient: &Recipient, id: &str, to: &Jid, enc: &Node
     let mut chat = if is_group {
         to.to_string()
     } else {
-        owner.clone()
+        sender.clone()
     };
     if let Some(copy) = message.device_sent_message.take() {
         chat = copy.destination_jid.unwrap_or_default();
@@ -273,7 +364,7 @@ fn open(world: &mut World, recipient: &Recipient, id: &str, to: &Jid, enc: &Node
     endpoint.received.push(Received {
         id: id.to_owned(),
         text,
-        from: owner,
+        from: sender,
         chat,
         message,
     });

@@ -44,6 +44,9 @@ pub(crate) fn turn_away(world: &mut World, line: LineId, reason: u16) {
 fn admit(world: &mut World, line: LineId, introduction: Introduction) -> Result<()> {
     let payload = ClientPayload::decode_from_slice(&introduction.payload)
         .context("the client's payload cannot be read")?;
+    let agent = payload.user_agent.as_option();
+    let version = agent.and_then(|agent| agent.app_version.as_option());
+    world.version_shown = version.and_then(|it| Some([it.primary?, it.secondary?, it.tertiary?]));
     if let Some(data) = payload.device_pairing_data.into_option() {
         let shelf = KeyShelf::from_registration(data)?;
         pairing::begin(world, line, introduction.noise_key, shelf);
@@ -55,34 +58,32 @@ fn admit(world: &mut World, line: LineId, introduction: Introduction) -> Result<
         .username
         .context("neither a registration nor a login")?;
     let device = payload.device.unwrap_or_default();
-    let companion = world
-        .companion
-        .as_ref()
-        .context("a login, and no device is linked")?;
-    ensure!(
-        username.to_string() == world.owner && device == u32::from(companion.device),
-        "a login as {username}:{device}, which is not linked"
-    );
+    let account = username.to_string();
+    let person = world.people.get(&account);
+    let companion = person.and_then(|person| person.companion.as_ref());
+    let companion = companion
+        .filter(|companion| device == u32::from(companion.device))
+        .with_context(|| format!("a login as {username}:{device}, which is not linked"))?;
     ensure!(
         introduction.noise_key == companion.noise_key,
         "a login with another device's key"
     );
 
-    if let Some(earlier) = world
-        .lines
-        .find(|phase| matches!(phase, Phase::LoggedIn { .. }))
-    {
+    if let Some(earlier) = world.logged_in_line(&account) {
         world.send(earlier, replaced());
         world.lines.hang_up(earlier);
     }
-    if let Some(phase) = world.lines.phase_mut(line) {
-        *phase = Phase::LoggedIn { active: false };
-    }
     let lid = {
-        let mut lid = world.owner()?.lid_jid();
+        let mut lid = world.person(&account)?.lid_jid();
         lid.device = u16::try_from(device)?;
         lid
     };
+    if let Some(phase) = world.lines.phase_mut(line) {
+        *phase = Phase::LoggedIn {
+            account,
+            active: false,
+        };
+    }
     let success = NodeBuilder::new("success")
         .attr("t", clock::now())
         .attr("lid", lid)
@@ -110,22 +111,22 @@ pub(crate) fn receive(world: &mut World, line: LineId, node: Node) {
 }
 
 fn dispatch(world: &mut World, line: LineId, node: &Node) -> Result<()> {
-    let logged_in = matches!(world.lines.phase(line), Some(Phase::LoggedIn { .. }));
+    let account = world.lines.account(line).map(str::to_owned);
     let is_pairing = matches!(world.lines.phase(line), Some(Phase::Pairing(_)));
-    match node.tag.as_ref() {
-        "iq" if attr(node, "type").as_deref() == Some("result") => {
+    match (node.tag.as_ref(), account) {
+        ("iq", _) if attr(node, "type").as_deref() == Some("result") => {
             match node.get_optional_child("pair-device-sign") {
                 Some(_) => pairing::confirm(world, line, node),
                 None => Ok(()),
             }
         }
-        "iq" if logged_in => queries::answer(world, line, node),
-        "iq" if is_pairing => link_code::take(world, line, node),
-        "message" if logged_in => reading::message(world, line, node),
-        "receipt" if logged_in => reading::receipt_taken(world, line, node),
-        "ack" if logged_in => reading::ack_taken(world, node),
+        ("iq", Some(account)) => queries::answer(world, line, &account, node),
+        ("iq", None) if is_pairing => link_code::take(world, line, node),
+        ("message", Some(account)) => reading::message(world, line, &account, node),
+        ("receipt", Some(account)) => reading::receipt_taken(world, line, &account, node),
+        ("ack", Some(account)) => reading::ack_taken(world, &account, node),
         // Nothing to answer: presence, telemetry and the like are kept for assertions.
-        "presence" | "ib" | "chatstate" | "ack" => Ok(()),
+        ("presence" | "ib" | "chatstate" | "ack", _) => Ok(()),
         _ => anyhow::bail!("not understood here"),
     }
 }

@@ -136,7 +136,9 @@ impl Simulator {
     pub async fn wait_until_online(&self, within: Duration) -> Result<()> {
         let what = "the linked device to be online";
         self.shared
-            .wait_for(within, what, |world| Ok(world.online_line().map(|_| ())))
+            .wait_for(within, what, |world| {
+                Ok(world.online_line(&world.owner).map(|_| ()))
+            })
             .await
     }
 
@@ -148,7 +150,7 @@ impl Simulator {
         let what = "the linked device to be offline";
         self.shared
             .wait_for(within, what, |world| {
-                Ok(world.online_line().is_none().then_some(()))
+                Ok(world.online_line(&world.owner).is_none().then_some(()))
             })
             .await
     }
@@ -161,10 +163,8 @@ impl Simulator {
         let what = format!("the companion to confirm message {id}");
         self.shared
             .wait_for(within, &what, |world| {
-                let letter = world
-                    .mail
-                    .find(id)
-                    .with_context(|| format!("no message {id}"))?;
+                let letter = world.letter(id);
+                let letter = letter.with_context(|| format!("no message {id}"))?;
                 Ok(match &letter.fate {
                     Fate::Waiting | Fate::Sent => None,
                     fate @ (Fate::Receipted(_) | Fate::Acked(_)) => Some(fate.clone()),
@@ -177,7 +177,7 @@ impl Simulator {
     #[must_use]
     pub fn fate(&self, id: &str) -> Option<Fate> {
         self.shared
-            .look(|world| world.mail.find(id).map(|letter| letter.fate.clone()))
+            .look(|world| world.letter(id).map(|letter| letter.fate.clone()))
     }
 
     /// Delivers message `id` once more: the same stanza with the same ciphertext.
@@ -186,12 +186,10 @@ impl Simulator {
     /// When there is no such message.
     pub async fn repeat(&self, id: &str) -> Result<()> {
         self.shared.change(|world| {
-            let letter = world
-                .mail
-                .find_mut(id)
-                .with_context(|| format!("no message {id}"))?;
+            let letter = world.letter_mut(id);
+            let (account, letter) = letter.with_context(|| format!("no message {id}"))?;
             letter.fate = Fate::Waiting;
-            writing::hand_over(world);
+            writing::hand_over(world, &account);
             Ok(())
         })
     }
@@ -199,7 +197,7 @@ impl Simulator {
     /// Whether messages that waited for the companion carry the `offline` attribute when they
     /// are delivered (they do not by default).
     pub fn mark_late_messages(&self, does: bool) {
-        self.shared.change(|world| world.mail.marks_late = does);
+        self.shared.change(|world| world.marks_late = does);
     }
 
     /// How many QR codes one connection can show (6 by default): after the last one has expired
@@ -220,11 +218,17 @@ impl Simulator {
         self.shared.look(|world| world.edge_shown.clone())
     }
 
+    /// The version of WhatsApp Web that the client claims to be which introduced itself last.
+    #[must_use]
+    pub fn version_shown(&self) -> Option<[u32; 3]> {
+        self.shared.look(|world| world.version_shown)
+    }
+
     /// The number of the linked device, if one is.
     #[must_use]
     pub fn linked_device(&self) -> Option<u16> {
         self.shared
-            .look(|world| world.companion.as_ref().map(|companion| companion.device))
+            .look(|world| Some(world.owner().ok()?.companion.as_ref()?.device))
     }
 
     /// Waits until the linked device has ended its link by itself.
@@ -235,7 +239,7 @@ impl Simulator {
         let what = "the linked device to log out";
         self.shared
             .wait_for(within, what, |world| {
-                Ok(world.companion_logged_out.then_some(()))
+                Ok(world.owner()?.logged_out.then_some(()))
             })
             .await
     }

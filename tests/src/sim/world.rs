@@ -1,5 +1,5 @@
-//! Everything the simulator knows, behind one lock: people, groups, the linked device, open
-//! connections, mail under way, and a journal of what passed. Stories wait on it with a deadline.
+//! Everything the simulator knows, behind one lock: people with their linked devices, groups, open
+//! connections, and a journal of what passed. Stories wait on it with a deadline.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,37 +10,24 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use wacore_binary::{Jid, Node};
 
-use super::bundle::KeyShelf;
+use super::companion::Companion;
 use super::device::Peer;
 use super::faults::Faults;
 use super::group::GroupState;
 use super::journal::Journal;
 use super::lines::{LineId, Lines, Phase};
-use super::mail::Mail;
+use super::mail::Letter;
 use super::person::{Endpoint, Person};
 
-/// The device that was linked by scanning its QR.
-pub(crate) struct Companion {
-    pub(crate) device: u16,
-    /// Its key in the Noise handshake: how a login proves who it is.
-    pub(crate) noise_key: Vec<u8>,
-    pub(crate) shelf: KeyShelf,
-    /// Whether the phone has pushed the (empty) history that ends a client's first sync.
-    pub(crate) has_history: bool,
-}
-
 pub(crate) struct World {
-    /// The owner's number, a key of `people`.
+    /// The number of the person that a story is about, a key of `people`.
     pub(crate) owner: String,
     pub(crate) people: BTreeMap<String, Person>,
     pub(crate) groups: BTreeMap<String, GroupState>,
-    pub(crate) companion: Option<Companion>,
-    /// The companion ended its link by itself.
-    pub(crate) companion_logged_out: bool,
-    /// Device numbers are never used twice.
-    pub(crate) last_device: u16,
     pub(crate) lines: Lines,
-    pub(crate) mail: Mail,
+    /// Whether late messages carry the `offline` attribute, as WhatsApp's do. Clients then treat
+    /// them as backlog.
+    pub(crate) marks_late: bool,
     pub(crate) journal: Journal,
     pub(crate) faults: Faults,
     /// How many QR codes one connection can show.
@@ -49,6 +36,8 @@ pub(crate) struct World {
     pub(crate) edge: Option<Vec<u8>>,
     /// What the last client that connected said about where it was told to connect to.
     pub(crate) edge_shown: Option<Vec<u8>>,
+    /// The version of WhatsApp Web that the last client to introduce itself claims to be.
+    pub(crate) version_shown: Option<[u32; 3]>,
 }
 
 /// As WhatsApp does.
@@ -60,16 +49,14 @@ impl World {
             owner: owner.number.clone(),
             people: BTreeMap::from([(owner.number.clone(), owner)]),
             groups: BTreeMap::new(),
-            companion: None,
-            companion_logged_out: false,
-            last_device: 0,
             lines: Lines::default(),
-            mail: Mail::default(),
+            marks_late: false,
             journal: Journal::default(),
             faults: Faults::default(),
             qr_references: QR_REFERENCES,
             edge: None,
             edge_shown: None,
+            version_shown: None,
         }
     }
 
@@ -103,28 +90,45 @@ impl World {
         self.people.values().find(|person| person.is(jid))
     }
 
-    pub(crate) fn companion_mut(&mut self) -> Result<&mut Companion> {
-        self.companion
-            .as_mut()
-            .context("no device is linked: scan its QR first")
+    /// The client linked to this number.
+    pub(crate) fn companion_mut(&mut self, number: &str) -> Result<&mut Companion> {
+        let companion = self.person_mut(number)?.companion.as_mut();
+        companion.context("no device is linked: scan its QR first")
     }
 
-    /// The linked device as the other end of Signal sessions.
-    pub(crate) fn companion_peer(&self) -> Result<Peer> {
-        let companion = self
-            .companion
-            .as_ref()
-            .context("no device is linked: scan its QR first")?;
-        Ok(Peer {
-            lid: self.owner()?.lid.clone(),
-            device: companion.device,
-        })
+    /// The client linked to this number as the other end of Signal sessions.
+    pub(crate) fn companion_peer(&self, number: &str) -> Result<Peer> {
+        let person = self.person(number)?;
+        let companion = person.companion.as_ref();
+        let companion = companion.context("no device is linked: scan its QR first")?;
+        Ok(person.peer(companion.device))
     }
 
-    /// The connection on which the companion is logged in and takes messages.
-    pub(crate) fn online_line(&self) -> Option<LineId> {
+    /// The connection on which this number's client is logged in and takes messages.
+    pub(crate) fn online_line(&self, number: &str) -> Option<LineId> {
+        self.lines.find(
+            |phase| matches!(phase, Phase::LoggedIn { account, active: true } if account == number),
+        )
+    }
+
+    /// The connection on which this number's client is logged in, whether it takes messages or not.
+    pub(crate) fn logged_in_line(&self, number: &str) -> Option<LineId> {
         self.lines
-            .find(|phase| matches!(phase, Phase::LoggedIn { active: true }))
+            .find(|phase| matches!(phase, Phase::LoggedIn { account, .. } if account == number))
+    }
+
+    /// The message `id` for a linked client.
+    pub(crate) fn letter(&self, id: &str) -> Option<&Letter> {
+        let companions = self.people.values().filter_map(|it| it.companion.as_ref());
+        companions.filter_map(|it| it.mail.find(id)).next()
+    }
+
+    /// As [`World::letter`], with the number of the account whose client it is for.
+    pub(crate) fn letter_mut(&mut self, id: &str) -> Option<(String, &mut Letter)> {
+        self.people.values_mut().find_map(|person| {
+            let letter = person.companion.as_mut()?.mail.find_mut(id)?;
+            Some((person.number.clone(), letter))
+        })
     }
 
     /// Sends a stanza to a client.
@@ -136,15 +140,26 @@ impl World {
 
     /// What a failed wait tells.
     fn summary(&self) -> String {
-        let companion = match (&self.companion, self.online_line()) {
-            (None, _) => "no device is linked".to_owned(),
-            (Some(companion), Some(_)) => format!("device {} is online", companion.device),
-            (Some(companion), None) => format!("device {} is linked, not online", companion.device),
-        };
+        let linked = self.people.values().filter_map(|person| {
+            let Companion { device, mail, .. } = person.companion.as_ref()?;
+            let online = match self.online_line(&person.number) {
+                Some(_) => "online",
+                None => "linked, not online",
+            };
+            let name = &person.name;
+            Some(format!(
+                "device {device} of {name} is {online}, {}",
+                mail.summary()
+            ))
+        });
+        let mut linked: Vec<_> = linked.collect();
+        if linked.is_empty() {
+            linked.push("no device is linked".to_owned());
+        }
         format!(
-            "{companion}; {} open connections; {}\n{}",
+            "{}; {} open connections\n{}",
+            linked.join("; "),
             self.lines.count(),
-            self.mail.summary(),
             self.journal.tail()
         )
     }

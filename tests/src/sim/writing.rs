@@ -1,6 +1,6 @@
-//! What people write to the companion: contacts in direct chats, groups and statuses, the owner's
-//! phone (its messages are synced to the companion), newsletters. Encrypts, builds the stanza,
-//! and leaves it to the mail.
+//! What people write to the owner's client: contacts in direct chats, groups and statuses, the owner's
+//! phone (its messages are synced to the client), newsletters; and what another linked client wrote.
+//! Encrypts, builds the stanza, and leaves it to the mail.
 
 use std::io::Write as _;
 
@@ -19,18 +19,26 @@ use waproto::whatsapp::{HistorySync, Message};
 use super::clock;
 use super::content::announcement;
 use super::device::Sealed;
+use super::group::GroupState;
 use super::mail::{Fate, Origin};
 use super::padding::pad;
-use super::person::{Addressing, Author};
-use super::stanza::leaf;
+use super::person::{Addressing, Author, Person};
+use super::stanza::{attr, leaf, required_attr};
 use super::world::World;
 
 /// `author` writes to the owner directly.
 pub(crate) fn direct(world: &mut World, author: &Author, message: Message) -> Result<String> {
+    let owner = world.owner.clone();
     let person = world.person(&author.number)?;
-    let from = person.device_jid(person.writes_by, author.device);
-    let stanza = NodeBuilder::new("message").attr("from", from);
-    let stanza = match person.writes_by {
+    let stanza = letter_from(person, person.writes_by, author.device);
+    let sealed = seal(world, author, &owner, &message)?;
+    post(world, author, &owner, stanza, vec![sealed], message)
+}
+
+/// A stanza that names its sender this way.
+fn letter_from(person: &Person, by: Addressing, device: u16) -> NodeBuilder {
+    let stanza = NodeBuilder::new("message").attr("from", person.device_jid(by, device));
+    match by {
         Addressing::Number => stanza.attr("sender_lid", person.lid_jid()),
         Addressing::Lid => {
             let stanza = stanza.attr("addressing_mode", "lid");
@@ -40,9 +48,7 @@ pub(crate) fn direct(world: &mut World, author: &Author, message: Message) -> Re
                 stanza
             }
         }
-    };
-    let sealed = seal(world, author, &message)?;
-    post(world, author, stanza, vec![sealed], message)
+    }
 }
 
 /// `author` writes in a group. The first time, the stanza also carries the author's sender key.
@@ -62,11 +68,18 @@ pub(crate) fn in_group(
         "{} is not a member of {group}",
         person.name
     );
-    let participant = person.device_jid(state.addressing, author.device);
+    let owner = world.owner.clone();
+    let stanza = letter_in(state, person, author.device);
+    let sealed = seal_for_chat(world, author, &owner, group, &message)?;
+    post(world, author, &owner, stanza, sealed, message)
+}
+
+/// A stanza of somebody who writes in this group.
+fn letter_in(group: &GroupState, person: &Person, device: u16) -> NodeBuilder {
     let stanza = NodeBuilder::new("message")
-        .attr("from", state.jid())
-        .attr("participant", participant);
-    let stanza = match state.addressing {
+        .attr("from", group.jid())
+        .attr("participant", person.device_jid(group.addressing, device));
+    match group.addressing {
         Addressing::Number => stanza
             .attr("participant_lid", person.lid_jid())
             .attr("addressing_mode", "pn"),
@@ -78,31 +91,75 @@ pub(crate) fn in_group(
                 stanza
             }
         }
+    }
+}
+
+/// What the client of `sender` wrote to `to` reaches the client of `recipient` as it was encrypted.
+pub(crate) fn pass_on(
+    world: &mut World,
+    sender: &str,
+    recipient: &str,
+    node: &Node,
+    to: &Jid,
+    encs: Vec<Node>,
+) -> Result<()> {
+    let device = world.companion_peer(sender)?.device;
+    let person = world.person(sender)?;
+    let stanza = match world.groups.get(&to.to_string()) {
+        Some(group) => letter_in(group, person, device),
+        None if to.is_lid() => letter_from(person, Addressing::Lid, device),
+        None => letter_from(person, Addressing::Number, device),
     };
-    let sealed = seal_for_chat(world, author, group, &message)?;
-    post(world, author, stanza, sealed, message)
+    let id = required_attr(node, "id")?;
+    // Vouches for the sending device to those who have not met it.
+    let identity = node.get_optional_child("device-identity").cloned();
+    let stanza = stanza
+        .attr("id", id.as_str())
+        .attr("t", clock::now())
+        .attr(
+            "type",
+            attr(node, "type").unwrap_or_else(|| "text".to_owned()),
+        )
+        .attr("notify", person.name.as_str())
+        .children(encs.into_iter().chain(identity))
+        .build();
+    let origin = Origin::Client {
+        number: sender.to_owned(),
+    };
+    world
+        .companion_mut(recipient)?
+        .mail
+        .post(id, stanza, origin);
+    hand_over(world, recipient);
+    Ok(())
 }
 
 /// `author` posts a status, which everybody who knows them gets.
 pub(crate) fn status(world: &mut World, author: &Author, message: Message) -> Result<String> {
+    let owner = world.owner.clone();
     let person = world.person(&author.number)?;
     let chat = Jid::status_broadcast();
     let stanza = NodeBuilder::new("message")
         .attr("from", &chat)
         .attr("participant", person.pn_jid())
         .attr("participant_lid", person.lid_jid());
-    let sealed = seal_for_chat(world, author, &chat.to_string(), &message)?;
-    post(world, author, stanza, sealed, message)
+    let sealed = seal_for_chat(world, author, &owner, &chat.to_string(), &message)?;
+    post(world, author, &owner, stanza, sealed, message)
 }
 
-/// The owner writes on the phone to `recipient` (a number, their own for a note to self); the
-/// companion gets a copy.
-pub(crate) fn from_phone(world: &mut World, recipient: &str, message: Message) -> Result<String> {
-    let (owner, to) = (world.owner()?, world.person(recipient)?);
+/// Somebody writes on the phone to `recipient` (a number, their own for a note to self); their
+/// client gets a copy.
+pub(crate) fn from_phone(
+    world: &mut World,
+    account: &str,
+    recipient: &str,
+    message: Message,
+) -> Result<String> {
+    let (own, to) = (world.person(account)?, world.person(recipient)?);
     let addressing = to.writes_by;
     let destination = to.jid(addressing);
     let stanza = NodeBuilder::new("message")
-        .attr("from", owner.jid(addressing))
+        .attr("from", own.jid(addressing))
         .attr("recipient", &destination);
     let stanza = match addressing {
         Addressing::Number => stanza.attr("peer_recipient_lid", to.lid_jid()),
@@ -123,14 +180,14 @@ pub(crate) fn from_phone(world: &mut World, recipient: &str, message: Message) -
         }),
         ..Default::default()
     };
-    let author = Author::on_phone(&world.owner);
-    let sealed = seal(world, &author, &copy)?;
-    post(world, &author, stanza, vec![sealed], copy)
+    let author = Author::on_phone(account);
+    let sealed = seal(world, &author, account, &copy)?;
+    post(world, &author, account, stanza, vec![sealed], copy)
 }
 
 /// A newsletter publishes: not encrypted, and no person.
 pub(crate) fn newsletter(world: &mut World, jid: &Jid, message: &Message) -> Result<String> {
-    world.companion_peer()?;
+    let owner = world.owner.clone();
     let id = new_id();
     let node = NodeBuilder::new("message")
         .attr("from", jid)
@@ -140,14 +197,15 @@ pub(crate) fn newsletter(world: &mut World, jid: &Jid, message: &Message) -> Res
         .attr("type", announcement(message).0)
         .children([leaf("plaintext", message.encode_to_vec())])
         .build();
-    world.mail.post(id.clone(), node, None);
-    hand_over(world);
+    let companion = world.companion_mut(&owner)?;
+    companion.mail.post(id.clone(), node, Origin::Public);
+    hand_over(world, &owner);
     Ok(id)
 }
 
 /// The history that a phone pushes after linking, with nothing in it. It ends the client's
 /// initial sync at once; without it Baileys holds events back for 20 s.
-pub(crate) fn push_empty_history(world: &mut World) -> Result<()> {
+pub(crate) fn push_empty_history(world: &mut World, account: &str) -> Result<()> {
     let history = HistorySync {
         sync_type: HistorySyncType::INITIAL_BOOTSTRAP,
         progress: Some(100),
@@ -170,78 +228,79 @@ pub(crate) fn push_empty_history(world: &mut World) -> Result<()> {
         }),
         ..Default::default()
     };
-    let owner = Author::on_phone(&world.owner);
+    let phone = Author::on_phone(account);
     let stanza = NodeBuilder::new("message")
-        .attr("from", world.owner()?.pn_jid())
+        .attr("from", world.person(account)?.pn_jid())
         .attr("category", "peer");
-    let sealed = seal(world, &owner, &message)?;
-    post(world, &owner, stanza, vec![sealed], message)?;
+    let sealed = seal(world, &phone, account, &message)?;
+    post(world, &phone, account, stanza, vec![sealed], message)?;
     Ok(())
 }
 
-/// The companion could not read message `id` and asks for it again: its author starts a new
-/// session and encrypts it anew, under the same id.
-pub(crate) fn again(world: &mut World, id: &str, count: &str) -> Result<()> {
-    let letter = world
-        .mail
-        .find(id)
-        .with_context(|| format!("no message {id}"))?;
-    let origin = letter
-        .origin
-        .clone()
-        .with_context(|| format!("{id} was not encrypted"))?;
+/// The client of `account` could not read message `id` and asks for it again: its author starts a
+/// new session and encrypts it anew, under the same id.
+pub(crate) fn again(
+    world: &mut World,
+    account: &str,
+    id: &str,
+    count: &str,
+    author: &Author,
+    mut message: Message,
+) -> Result<()> {
+    let letter = world.companion_mut(account)?.mail.find(id);
+    let letter = letter.with_context(|| format!("no message {id}"))?;
     let mut node = letter.node.clone();
     let chat = node
         .attrs
         .get("from")
         .and_then(wacore_binary::NodeValue::to_jid);
-    let companion = world.companion_peer()?;
-    let Author { number, device } = &origin.author;
-    let author = world.endpoint_mut(number, *device)?;
-    author.device.forget(&companion);
-    let mut message = origin.message;
+    let companion = world.companion_peer(account)?;
+    let endpoint = world.endpoint_mut(&author.number, author.device)?;
+    endpoint.device.forget(&companion);
     if let Some(chat) = chat.filter(|chat| !chat.is_pn() && !chat.is_lid()) {
-        author.shared_keys.insert(chat.to_string());
-        message.sender_key_distribution_message =
-            key_for(world, &origin.author, &chat.to_string())?;
+        endpoint.shared_keys.insert(chat.to_string());
+        message.sender_key_distribution_message = key_for(world, author, &chat.to_string())?;
     }
-    let sealed = seal(world, &origin.author, &message)?;
+    let sealed = seal(world, author, account, &message)?;
     let mut sealed = vec![sealed];
-    damage(world, &origin.author, &mut sealed)?;
+    damage(world, author, &mut sealed)?;
     let encs = sealed.into_iter().map(|sealed| {
         let mut enc = enclosure(sealed, None);
         enc.attrs.insert("count", count);
         enc
     });
     node.content = Some(wacore_binary::NodeContent::Nodes(encs.collect()));
-    if let Some(letter) = world.mail.find_mut(id) {
+    if let Some(letter) = world.companion_mut(account)?.mail.find_mut(id) {
         letter.node = node;
         letter.fate = Fate::Waiting;
     }
-    hand_over(world);
+    hand_over(world, account);
     Ok(())
 }
 
-/// Gives the companion what waits for it, if it is there.
-pub(crate) fn hand_over(world: &mut World) {
-    let Some(line) = world.online_line() else {
+/// Gives the client of `account` what waits for it, if it is there.
+pub(crate) fn hand_over(world: &mut World, account: &str) {
+    let Some(line) = world.online_line(account) else {
         return;
     };
-    for node in world.mail.due(line, false) {
+    let due = world
+        .companion_mut(account)
+        .map(|it| it.mail.due(line, false));
+    for node in due.into_iter().flatten() {
         world.send(line, node);
     }
 }
 
-/// Encrypts for the companion, meeting it first if need be.
-fn seal(world: &mut World, author: &Author, message: &Message) -> Result<Sealed> {
-    let companion = world.companion_peer()?;
+/// Encrypts for the client of `account`, meeting it first if need be.
+fn seal(world: &mut World, author: &Author, account: &str, message: &Message) -> Result<Sealed> {
+    let companion = world.companion_peer(account)?;
     let Author { number, device } = author;
     let is_known = {
         let author = world.endpoint_mut(number, *device)?;
         author.device.has_session(&companion)?
     };
     if !is_known {
-        let bundle = world.companion_mut()?.shelf.issue();
+        let bundle = world.companion_mut(account)?.shelf.issue();
         let author = world.endpoint_mut(number, *device)?;
         author.device.meet(&companion, &bundle)?;
     }
@@ -254,6 +313,7 @@ fn seal(world: &mut World, author: &Author, message: &Message) -> Result<Sealed>
 fn seal_for_chat(
     world: &mut World,
     author: &Author,
+    account: &str,
     chat: &str,
     message: &Message,
 ) -> Result<Vec<Sealed>> {
@@ -268,7 +328,7 @@ fn seal_for_chat(
             sender_key_distribution_message: key_for(world, author, chat)?,
             ..Default::default()
         };
-        sealed.push(seal(world, author, &introduction)?);
+        sealed.push(seal(world, author, account, &introduction)?);
         let author = world.endpoint_mut(number, *device)?;
         author.shared_keys.insert(chat.to_owned());
     }
@@ -312,6 +372,7 @@ fn damage(world: &mut World, author: &Author, sealed: &mut [Sealed]) -> Result<(
 fn post(
     world: &mut World,
     author: &Author,
+    account: &str,
     stanza: NodeBuilder,
     mut sealed: Vec<Sealed>,
     message: Message,
@@ -330,12 +391,13 @@ fn post(
         .attr("notify", world.person(&author.number)?.name.as_str())
         .children(sealed.into_iter().map(|sealed| enclosure(sealed, media)))
         .build();
-    let origin = Origin {
+    let origin = Origin::Device {
         author: author.clone(),
-        message,
+        message: Box::new(message),
     };
-    world.mail.post(id.clone(), node, Some(origin));
-    hand_over(world);
+    let companion = world.companion_mut(account)?;
+    companion.mail.post(id.clone(), node, origin);
+    hand_over(world, account);
     Ok(id)
 }
 
