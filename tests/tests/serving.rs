@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use loong_tests::scenario::provider::{Manner, Provider};
-use loong_tests::scenario::{PATIENCE, Scenario};
+use loong_tests::scenario::{PATIENCE, Scenario, write_script};
 use loong_tests::sim::content;
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ async fn serve_once_answers_what_is_there_and_ends() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_of_the_operator_answers() -> Result<()> {
     let mut story = Scenario::prepared(&["*"], "").await?;
-    let program = script(
+    let program = write_script(
         story.machine.home(),
         "answer.sh",
         "cat > \"$HOME/question.json\"; echo 'from my program'",
@@ -128,7 +128,7 @@ async fn a_program_of_the_operator_answers() -> Result<()> {
 async fn one_slow_answer_holds_back_no_other_chat() -> Result<()> {
     let mut story = Scenario::prepared(&["*"], "").await?;
     // Ana's answer waits behind a named pipe: a gate that only the story opens.
-    let program = script(
+    let program = write_script(
         story.machine.home(),
         "gate.sh",
         "question=$(cat); case \"$question\" in *slow*) cat \"$HOME/gate\" >/dev/null; echo 'slow answer';; *) echo 'quick answer';; esac",
@@ -339,14 +339,6 @@ async fn what_the_owner_writes_from_the_phone_is_not_answered() -> Result<()> {
         "{answers:?}"
     );
     Ok(())
-}
-
-fn script(home: &Path, name: &str, body: &str) -> Result<String> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let file = home.join(name);
-    std::fs::write(&file, format!("#!/bin/sh\n{body}\n"))?;
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o700))?;
-    Ok(file.to_string_lossy().into_owned())
 }
 
 fn files_below(folder: &Path) -> Result<Vec<std::path::PathBuf>> {

@@ -12,6 +12,7 @@ pub mod machine;
 pub mod process;
 pub mod provider;
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -118,6 +119,12 @@ impl Scenario {
     pub async fn online(&self) -> Result<()> {
         self.bridge().event("connected").await?;
         self.sim.wait_until_online(PATIENCE).await
+    }
+
+    /// Whether a bridge was started and not taken away.
+    #[must_use]
+    pub fn has_bridge(&self) -> bool {
+        self.bridge.is_some()
     }
 
     #[must_use]
@@ -243,4 +250,13 @@ impl Drop for Scenario {
             println!("{process}");
         }
     }
+}
+
+/// A program for the story: a shell script that only its owner may run. Gives its path.
+pub fn write_script(folder: &Path, name: &str, body: &str) -> Result<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = folder.join(name);
+    std::fs::write(&file, format!("#!/bin/sh\n{body}\n"))?;
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o700))?;
+    Ok(file.to_string_lossy().into_owned())
 }
