@@ -36,12 +36,11 @@ impl Built {
     }
 
     /// Tells tests and demo where the real parts are.
-    pub(crate) fn for_tests(&self, mut command: Command) -> Command {
+    pub(crate) fn for_tests<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command
             .env("LOONG_BIN", self.binary("loong"))
             .env("LOONG_PLUGIN_ROOT", process::root().join("runtime-plugins"))
-            .env("LOONG_TEST_COMPONENTS", self.test_components());
-        command
+            .env("LOONG_TEST_COMPONENTS", self.test_components())
     }
 }
 
@@ -63,6 +62,26 @@ pub(crate) fn product() -> Result<Built> {
 pub(crate) enum Targets {
     Binaries,
     BinariesAndTests,
+}
+
+/// A `loong` with the fail points that the one handed out does not have, for tests that kill it.
+/// The same feature set of everything below it, so that only `loong` itself is compiled again.
+pub(crate) fn host_to_kill(built: &Built) -> Result<()> {
+    let build = |what: &str, more: &[&str]| {
+        let mut command = process::cargo();
+        command.args(["build", "--release", "--workspace", "--bin", "loong"]);
+        process::run(what, command.args(more))
+    };
+    build(
+        "building a loong with fail points",
+        &["--features", "loong/failpoints"],
+    )?;
+    place(
+        &built.binary("loong"),
+        &built.test_components().join("loong-to-kill"),
+    )?;
+    // The one that is handed out goes back into its place.
+    build("building loong", &[])
 }
 
 /// The product, the simulator, the test components and the bridge's dependencies.

@@ -19,6 +19,8 @@ cargo xtask <command>
 
   demo           builds everything and runs the main job against a simulated WhatsApp
   test [part…]   builds everything and runs all tests; parts: checks, rust, node
+  torture        kills the product in the middle of its work, again and again;
+                 --cycles N (500), --seed S
   build          target/release/loong, and the component in its place
   help           this text
 
@@ -26,6 +28,7 @@ Examples:
   cargo xtask demo
   cargo xtask test
   cargo xtask test node
+  cargo xtask torture --cycles 500 --seed 7
 ";
 
 fn main() -> ExitCode {
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         ["build"] => build::product().map(|_| true),
         ["demo"] => build::everything(build::Targets::Binaries).and_then(|built| demo(&built)),
         ["test", parts @ ..] => test::run(parts),
+        ["torture", options @ ..] => torture(options),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
@@ -56,8 +60,16 @@ fn main() -> ExitCode {
 
 fn demo(built: &build::Built) -> anyhow::Result<bool> {
     process::step("running the demo");
-    let status = built
-        .for_tests(std::process::Command::new(built.binary("demo")))
-        .status()?;
+    let mut command = std::process::Command::new(built.binary("demo"));
+    let status = built.for_tests(&mut command).status()?;
+    Ok(status.success())
+}
+
+fn torture(options: &[&str]) -> anyhow::Result<bool> {
+    let built = build::everything(build::Targets::Binaries)?;
+    build::host_to_kill(&built)?;
+    process::step("killing the product, again and again");
+    let mut command = std::process::Command::new(built.binary("torture"));
+    let status = built.for_tests(command.args(options)).status()?;
     Ok(status.success())
 }

@@ -55,8 +55,11 @@ pub(crate) fn run(parts: &[&str]) -> Result<bool> {
         )?);
     }
     if wanted("rust") {
-        let mut tests = built.for_tests(process::cargo());
-        tests.args(["test", "--release", "--workspace", "--no-fail-fast"]);
+        build::host_to_kill(&built)?;
+        let mut tests = process::cargo();
+        built
+            .for_tests(&mut tests)
+            .args(["test", "--release", "--workspace", "--no-fail-fast"]);
         total.add(counted(
             "testing the Rust crates and telling the stories",
             &mut tests,

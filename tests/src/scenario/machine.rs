@@ -1,5 +1,6 @@
 //! An operator's machine: a home, a configuration, and the real `loong` on it.
 
+use std::ffi::OsString;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ pub struct Machine {
     home: TempDir,
     web_url: Option<String>,
     port: u16,
+    environment: Vec<(&'static str, OsString)>,
 }
 
 /// What a finished command left behind.
@@ -61,6 +63,7 @@ impl Machine {
             home,
             web_url: web_url.map(str::to_owned),
             port: free_port()?,
+            environment: Vec::new(),
         })
     }
 
@@ -114,6 +117,11 @@ impl Machine {
         std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
     }
 
+    /// Sets a variable for every command of this machine.
+    pub fn sets(&mut self, name: &'static str, value: impl Into<OsString>) {
+        self.environment.push((name, value.into()));
+    }
+
     /// Writes the configuration file.
     pub fn configure(&self, text: &str) -> Result<()> {
         Ok(std::fs::write(self.config_file(), text)?)
@@ -150,6 +158,9 @@ impl Machine {
             "WHATSAPP_PERSONAL_AUTH_DIR",
         ] {
             command.env_remove(name);
+        }
+        for (name, value) in &self.environment {
+            command.env(name, value);
         }
         let timing = self.timing_file();
         if timing.exists() {

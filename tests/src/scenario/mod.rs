@@ -132,6 +132,12 @@ impl Scenario {
         self.sim.wait_until_online(PATIENCE).await
     }
 
+    /// Whether a bridge was started and not taken away.
+    #[must_use]
+    pub fn has_bridge(&self) -> bool {
+        self.bridge.is_some()
+    }
+
     #[must_use]
     pub fn bridge(&self) -> &Running {
         self.bridge

@@ -251,6 +251,24 @@ impl Contact {
         received(&self.shared, &self.number, device)
     }
 
+    /// Waits until `enough` says so of everything that has reached this contact's phone.
+    ///
+    /// # Errors
+    /// When it does not `within`, or `enough` fails.
+    pub async fn wait_for_messages(
+        &self,
+        within: Duration,
+        what: &str,
+        mut enough: impl FnMut(&[Received]) -> Result<bool>,
+    ) -> Result<()> {
+        self.shared
+            .wait_for(within, what, |world| {
+                let received = &world.endpoint_mut(&self.number, 0)?.received;
+                Ok(enough(received)?.then_some(()))
+            })
+            .await
+    }
+
     fn on_phone(&self) -> Author {
         Author::on_phone(&self.number)
     }

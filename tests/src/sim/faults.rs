@@ -134,6 +134,19 @@ impl Simulator {
             .change(|world| world.faults.verdicts.push_back(verdict));
     }
 
+    /// Waits until every verdict asked for has met its message, and the message its receivers.
+    ///
+    /// # Errors
+    /// When that is not so `within`.
+    pub async fn wait_until_verdicts_are_used(&self, within: Duration) -> Result<()> {
+        let what = "the verdicts to be used";
+        self.shared
+            .wait_for(within, what, |world| {
+                Ok(world.faults.verdicts.is_empty().then_some(()))
+            })
+            .await
+    }
+
     /// Answers to queries take this long from now on.
     pub fn answer_slowly(&self, by: Duration) {
         self.slow_down(by, None);
