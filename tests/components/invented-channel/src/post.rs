@@ -22,6 +22,7 @@ pub(crate) fn fly(loft: &str, letter: &str) -> Result<wit::Receipt, wit::Channel
     Ok(wit::Receipt {
         target: format!("pigeon-post/{loft}"),
         message_id: landed.to_owned(),
+        message_ids: vec![landed.to_owned()],
         status: wit::DeliveryStatus::Sent,
     })
 }
