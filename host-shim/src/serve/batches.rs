@@ -22,4 +22,11 @@ impl Batches {
             .map(|(id, _)| id)
             .collect()
     }
+
+    /// The message at `cursor` went back. Its batch is never finished: the bridge would count what
+    /// is on its way back as a failed attempt, and it knows of each message what became of it.
+    pub(super) fn give_back(&mut self, cursor: &str) {
+        self.0
+            .retain(|_, cursors| !cursors.iter().any(|other| other == cursor));
+    }
 }
