@@ -9,7 +9,7 @@
 //!
 //! | point | when |
 //! |---|---|
-//! | `after-lease` | a batch has arrived, nobody was told |
+//! | `after-lease` | a batch has arrived, nothing of it is answered |
 //! | `before-reply` | the engine has answered, nothing was sent |
 //! | `after-send` | the reply was sent, the message is not acknowledged |
 //! | `after-ack` | it is acknowledged, nothing was noted |
