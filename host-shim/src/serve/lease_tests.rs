@@ -422,6 +422,36 @@ async fn what_went_back_is_named_no_more_until_it_is_handed_out_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_something_is_on_its_way_back_it_is_not_taken_again() {
+    let bridge = Leasing::with(&[("ana", "a1"), ("ben", "b1"), ("cleo", "c1")]);
+    let slow = (Duration::from_secs(5), Duration::ZERO);
+    bridge.change(|table| {
+        table.lags.push_back(Lags {
+            release: slow,
+            ..Lags::default()
+        });
+    });
+    let engine = Engine::with_gates(&["ben", "cleo"]);
+    engine.is(Some(EngineError::down("refused", "start it")));
+    let story = Story::of(Arc::clone(&bridge), engine, |serving| {
+        serving.concurrency = 1;
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // Works again while what was held still goes back.
+    story.engine.is(None);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    bridge.change(|table| {
+        let stale = table.questions.iter().flat_map(|question| &question.stale);
+        assert_eq!(stale.count(), 0, "{:#?}", table.questions);
+    });
+    story.engine.open("ben");
+    story.engine.open("cleo");
+    bridge.until_all_done().await;
+    bridge.is_spotless();
+    story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_of_the_bridge_that_is_lost_costs_its_messages_nothing() {
     let bridge = Leasing::with(&[("ana", "a1"), ("ben", "b1")]);
     bridge.change(|table| table.losing = 3);
