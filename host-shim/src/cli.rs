@@ -18,7 +18,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 loong whatsapp-personal bridge install   install what the bridge needs\n  \
 loong whatsapp-personal bridge status    say how the running bridge is\n  \
 loong whatsapp-personal bridge resume    have a bridge that rests go on\n  \
-loong whatsapp-personal bridge logout    unlink the account\n\n\
+loong whatsapp-personal bridge logout    unlink the account\n  \
+loong whatsapp-personal pause, resume    the kill switch\n  \
+loong whatsapp-personal inbox            the messages that came in\n  \
+loong whatsapp-personal backup, restore  login and messages as one file\n\n\
 Examples:\n  loong doctor\n  loong channels\n  loong channels send whatsapp-personal --target contact:+15551234567 --text 'hello'\n  \
 loong channels serve whatsapp-personal --reply echo"
 )]
@@ -87,7 +90,8 @@ pub enum ChannelsCommand {
     /// Send one text
     #[command(
         after_help = "Examples:\n  loong channels send whatsapp-personal --target contact:+15551234567 --text 'hello'\n  \
-echo 'hello' | loong channels send wa-personal --target contact:+15551234567 --text -"
+echo 'hello' | loong channels send wa-personal --target contact:+15551234567 --text -\n  \
+loong channels send wa-personal --target contact:+15551234567 --text 'hello' --idempotency-key order-17"
     )]
     Send(SendArgs),
     /// Receive messages and reply to them, until stopped
@@ -125,6 +129,9 @@ pub struct SendArgs {
     /// Which of the channel's accounts
     #[arg(long)]
     pub account: Option<String>,
+    /// Two sends with one key are one message, however often they are tried [default: a new key]
+    #[arg(long, value_name = "KEY", value_parser = idempotency_key)]
+    pub idempotency_key: Option<String>,
     /// Kind of the target [default: the channel's own]
     #[arg(long, value_name = "KIND")]
     pub target_kind: Option<String>,
@@ -166,13 +173,22 @@ loong whatsapp-personal bridge run --pairing-code +15551234567\n  \
 loong whatsapp-personal bridge install\n  loong whatsapp-personal bridge status\n  \
 loong whatsapp-personal bridge resume\n  loong whatsapp-personal bridge logout";
 
+const CHANNEL_EXAMPLES: &str = "Examples:\n  loong whatsapp-personal bridge run\n  \
+loong whatsapp-personal bridge run --pairing-code +15551234567\n  \
+loong whatsapp-personal bridge install\n  loong whatsapp-personal bridge status\n  \
+loong whatsapp-personal bridge resume\n  loong whatsapp-personal bridge logout\n  \
+loong whatsapp-personal pause\n  loong whatsapp-personal resume\n  \
+loong whatsapp-personal inbox list --state dead\n  \
+loong whatsapp-personal backup /safe/whatsapp.backup\n  \
+loong whatsapp-personal restore /safe/whatsapp.backup";
+
 /// `loong <channel> …`.
 #[derive(Debug, Parser)]
 #[command(
     name = "loong <CHANNEL>",
     arg_required_else_help = true,
     about = "A channel's own commands",
-    after_help = BRIDGE_EXAMPLES
+    after_help = CHANNEL_EXAMPLES
 )]
 pub struct ChannelCli {
     #[command(flatten)]
@@ -190,6 +206,161 @@ pub enum ChannelCommand {
         after_help = BRIDGE_EXAMPLES
     )]
     Bridge(BridgeCommand),
+    /// Let nothing out until `resume`; what comes in is kept
+    #[command(after_help = "Examples:\n  loong whatsapp-personal pause\n  \
+loong whatsapp-personal pause --account work --json")]
+    Pause(PauseArgs),
+    /// Let out again what `pause` held back
+    #[command(after_help = "Example:\n  loong whatsapp-personal resume")]
+    Resume(PauseArgs),
+    /// The messages that came in: list, look at, put back, drop
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Examples:\n  loong whatsapp-personal inbox list --state dead\n  \
+loong whatsapp-personal inbox retry --all-dead"
+    )]
+    Inbox(InboxCommand),
+    /// Write the account's store, login and messages, to a new file; the bridge may run
+    #[command(
+        after_help = "The file is the login: whoever has it can be the account. Keep it secret.\n\n\
+Examples:\n  loong whatsapp-personal backup /safe/whatsapp.backup\n  \
+loong whatsapp-personal backup work.backup --account work --json"
+    )]
+    Backup(BackupArgs),
+    /// Put a backup in the place of the account's store; the bridge must not run, nor be linked
+    #[command(
+        after_help = "Messages that were open in the backup are parked: `inbox list --state dead` shows them.\n\n\
+Example:\n  loong whatsapp-personal restore /safe/whatsapp.backup"
+    )]
+    Restore(BackupArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum InboxCommand {
+    /// Messages in the order in which they came [default: those that nobody has answered yet]
+    #[command(after_help = "Examples:\n  loong whatsapp-personal inbox list\n  \
+loong whatsapp-personal inbox list --state dead --show-text\n  \
+loong whatsapp-personal inbox list --json --limit 200")]
+    List(InboxListArgs),
+    /// One message
+    #[command(after_help = "Example:\n  loong whatsapp-personal inbox show <CURSOR> --show-text")]
+    Show(InboxShowArgs),
+    /// Have dead letters answered after all: they are handed out again, in their old order
+    #[command(
+        after_help = "Examples:\n  loong whatsapp-personal inbox retry <CURSOR>\n  \
+loong whatsapp-personal inbox retry --all-dead"
+    )]
+    Retry(InboxRetryArgs),
+    /// Give a message up: it is never answered, and its text is removed
+    #[command(after_help = "Example:\n  loong whatsapp-personal inbox drop <CURSOR> --yes")]
+    Drop(InboxDropArgs),
+}
+
+/// Where a message of the inbox stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum InboxState {
+    /// Not handed out, or waiting for its next attempt
+    Waiting,
+    /// Handed out, being answered
+    Leased,
+    /// Parked after too many failed attempts
+    Dead,
+    /// Answered or dropped
+    Done,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct PauseArgs {
+    /// Which of the channel's accounts
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Print what the bridge says as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct InboxListArgs {
+    /// Which of the channel's accounts
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Only messages in this state; may be given several times
+    #[arg(long, value_name = "STATE")]
+    pub state: Vec<InboxState>,
+    /// The most to list, 1 to 200
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub limit: u16,
+    /// Go on where the last list ended
+    #[arg(long, value_name = "NUMBER")]
+    pub after: Option<u64>,
+    /// Also show texts and whole chat ids
+    #[arg(long)]
+    pub show_text: bool,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct InboxShowArgs {
+    /// Which message, as the list names it
+    #[arg(value_parser = cursor)]
+    pub cursor: String,
+    /// Which of the channel's accounts
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Also show the text and the whole chat id
+    #[arg(long)]
+    pub show_text: bool,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+#[group(required = true, multiple = false, args = ["cursor", "all_dead"])]
+pub struct InboxRetryArgs {
+    /// Which message, as the list names it
+    #[arg(value_parser = cursor)]
+    pub cursor: Option<String>,
+    /// All dead letters
+    #[arg(long)]
+    pub all_dead: bool,
+    /// Which of the channel's accounts
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Print what the bridge says as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct InboxDropArgs {
+    /// Which message, as the list names it
+    #[arg(value_parser = cursor)]
+    pub cursor: String,
+    /// Which of the channel's accounts
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Do not ask whether it is meant
+    #[arg(long)]
+    pub yes: bool,
+    /// Print what the bridge says as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct BackupArgs {
+    /// The backup
+    pub file: PathBuf,
+    /// Which of the channel's accounts
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Print the outcome as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -262,6 +433,31 @@ pub struct BridgeRunArgs {
     /// QR code. For machines: they hold the QR code's content, which is a login. Keep it secret
     #[arg(long)]
     pub json: bool,
+}
+
+/// A cursor is an opaque word; it becomes a part of a URL.
+fn cursor(written: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._~-".contains(c);
+    let whole = written.chars().all(fits) && (1..=200).contains(&written.len());
+    if whole && !written.chars().all(|c| c == '.') {
+        Ok(written.to_owned())
+    } else {
+        Err("a cursor is one word of letters, digits, `.`, `_`, `~` and `-`, as `inbox list` shows it".to_owned())
+    }
+}
+
+/// Keys that begin with `in:` belong to the replies.
+fn idempotency_key(written: &str) -> Result<String, String> {
+    let length = written.chars().count();
+    if !(1..=512).contains(&length) || written.chars().any(char::is_control) {
+        return Err("a key has 1 to 512 characters, and no control characters".to_owned());
+    }
+    if written.starts_with("in:") {
+        return Err(
+            "keys that begin with `in:` belong to the replies of `channels serve`".to_owned(),
+        );
+    }
+    Ok(written.to_owned())
 }
 
 /// Checked before anything starts: a code that the phone cannot be given costs a pairing.

@@ -12,6 +12,7 @@ pub mod config;
 pub mod discovery;
 pub mod door;
 pub mod error;
+pub mod failpoints;
 pub mod home;
 pub mod output;
 pub mod process_group;

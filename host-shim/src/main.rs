@@ -17,6 +17,8 @@ fn main() -> ExitCode {
         Err(_printed) => return ExitCode::from(Exit::Usage.code()),
     };
     log_to(&output);
+    #[cfg(feature = "failpoints")]
+    let _armed = loong::failpoints::arm();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -59,7 +59,8 @@ impl Output {
         let text = serde_json::to_string_pretty(value).map_err(|error| {
             Failure::fault("json", "cannot write the result as JSON").because(error)
         })?;
-        self.data(&text);
+        // Escaped, not replaced: the value stays what it is, and a terminal stays as it is.
+        self.data(&escaped(&text));
         Ok(())
     }
 
@@ -119,12 +120,46 @@ impl std::fmt::Debug for Output {
 
 /// `text` without what could move the cursor or forge a line: much of it comes from plugins.
 fn printable(text: &str) -> Cow<'_, str> {
-    let harmful = |c: char| c.is_control() && c != '\n' && c != '\t';
+    let harmful = |c: char| is_active(c) && c != '\n' && c != '\t';
     if text.contains(harmful) {
         Cow::Owned(text.replace(harmful, " "))
     } else {
         Cow::Borrowed(text)
     }
+}
+
+/// What somebody else wrote, as one line without anything that acts: for names and message texts.
+pub fn one_line(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let shown: Vec<char> = match c {
+                '\\' => vec!['\\', '\\'],
+                c if is_active(c) => c.escape_default().collect(),
+                c => vec![c],
+            };
+            shown
+        })
+        .collect()
+}
+
+/// Whether `c` does something instead of showing something: moves the cursor, begins a line, or
+/// turns the direction of what follows.
+fn is_active(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// JSON in which what acts is escaped; outside of its texts there is nothing but line ends.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_active(c) && c != '\n' {
+            text.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 /// Writes log lines to the words' side of an [`Output`].
@@ -267,6 +302,32 @@ pub(crate) mod tests {
         let output = Output::to(Box::new(io::sink()), Box::new(words.clone()));
         output.warn("a\u{1b}[2J\rb\tc");
         assert_eq!(words.text(), "warning: a [2J b\tc\n");
+    }
+
+    #[test]
+    fn what_a_stranger_wrote_is_one_line_in_which_nothing_acts() {
+        assert_eq!(
+            one_line("a\u{1b}[2J\nerror: b\\n\u{202e}c\u{9b}d"),
+            "a\\u{1b}[2J\\nerror: b\\\\n\\u{202e}c\\u{9b}d"
+        );
+        assert_eq!(one_line("Ana 👩\u{200d}🚀 é"), "Ana 👩\u{200d}🚀 é");
+    }
+
+    #[test]
+    fn json_keeps_every_character_and_shows_none_that_acts() {
+        let data = Kept::default();
+        let output = Output::to(Box::new(data.clone()), Box::new(io::sink()));
+        let value = serde_json::json!({ "text": "a\u{9b}2J\u{202e}\u{7f}\u{1b}b" });
+        output.json(&value).unwrap();
+        let text = data.text();
+        assert!(
+            !text.contains(|c: char| is_active(c) && c != '\n'),
+            "{text:?}"
+        );
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+            value
+        );
     }
 
     fn written_twice_to(kind: io::ErrorKind) -> (u32, Option<Failure>) {

@@ -89,13 +89,14 @@ async fn a_text_is_sent_through_its_own_bridge_in_its_own_words() {
     let (place, tower) = Place::with_tower().await;
     let ran = place.sends(&["--json"]).await;
     assert_eq!(ran.code, Some(0), "{ran:#?}");
+    let key = ran.json()["idempotency_key"].clone();
     assert_eq!(
         ran.json(),
-        json!({"channel": "pigeon-post", "account": "flock", "target": "pigeon-post/north", "message_id": "ring-7", "status": "sent"})
+        json!({"channel": "pigeon-post", "account": "flock", "target": "pigeon-post/north", "message_id": "ring-7", "message_ids": ["ring-7"], "idempotency_key": key, "status": "sent"})
     );
     assert_eq!(
         tower.asked(),
-        [json!({ "fly": { "to": "north", "letter": "coo" } })]
+        [json!({ "fly": { "to": "north", "letter": "coo", "seal": key } })]
     );
 }
 

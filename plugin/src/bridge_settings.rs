@@ -1,5 +1,5 @@
 //! What the bridge process is told besides address and folder: the chats, and how it treats groups,
-//! late messages, callers and WhatsApp. Reads each value; where they stand in the configuration is
+//! late messages, kept texts, callers and WhatsApp. Reads each value; where they stand in the configuration is
 //! said by `config`, and what they do by the bridge.
 
 use serde_json::{Map, Value, json};
@@ -10,6 +10,10 @@ use crate::config::{Field, Issue, Section};
 const BACKLOG_MAX_AGE_MS: u64 = 24 * HOUR_MS;
 /// The bridge knows a message again for 30 days; older ones it might answer twice.
 const LONGEST_BACKLOG_MS: u64 = 30 * DAY_MS;
+/// Texts of what was sent: a phone that missed one may ask for it again, in the days that follow.
+const KEEP_OUTBOUND_MS: u64 = 7 * DAY_MS;
+/// Texts are kept a year at most: a store is no archive.
+const LONGEST_KEEP_MS: u64 = 365 * DAY_MS;
 const MINUTE_MS: u64 = 60 * 1_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
@@ -29,7 +33,7 @@ struct Setting {
     hint: &'static str,
 }
 
-const SETTINGS: [Setting; 4] = [
+const SETTINGS: [Setting; 6] = [
     Setting {
         key: "group_reply",
         code: "group_reply_invalid",
@@ -45,10 +49,30 @@ const SETTINGS: [Setting; 4] = [
         code: "backlog_max_age_invalid",
         told_as: "backlog_max_age_ms",
         of: |section| section.backlog_max_age.as_ref(),
-        read: |text| milliseconds(text).map(|ms| json!(ms)),
+        read: |text| milliseconds(text, LONGEST_BACKLOG_MS),
         otherwise: || Some(json!(BACKLOG_MAX_AGE_MS)),
         rule: "it is no time of 30 days at most",
         hint: "write a number and s, m, h or d, such as \"24h\" or \"90m\"; \"0\" leaves late messages alone",
+    },
+    Setting {
+        key: "keep_inbound_text",
+        code: "keep_inbound_text_invalid",
+        told_as: "keep_inbound_text_ms",
+        of: |section| section.keep_inbound_text.as_ref(),
+        read: |text| milliseconds(text, LONGEST_KEEP_MS),
+        otherwise: || Some(json!(0)),
+        rule: KEEP_RULE,
+        hint: "write a number and s, m, h or d, such as \"24h\" or \"7d\"; \"0\" removes a text as soon as its message is answered",
+    },
+    Setting {
+        key: "keep_outbound_text",
+        code: "keep_outbound_text_invalid",
+        told_as: "keep_outbound_text_ms",
+        of: |section| section.keep_outbound_text.as_ref(),
+        read: |text| milliseconds(text, LONGEST_KEEP_MS),
+        otherwise: || Some(json!(KEEP_OUTBOUND_MS)),
+        rule: KEEP_RULE,
+        hint: "write a number and s, m, h or d, such as \"24h\" or \"7d\"; \"0\" keeps none, and a phone that asks for a message again gets nothing",
     },
     Setting {
         key: "bridge_auth",
@@ -71,6 +95,8 @@ const SETTINGS: [Setting; 4] = [
         hint: "write it as \"2.3000.1234567\", or leave it out to use the version the bridge brings",
     },
 ];
+
+const KEEP_RULE: &str = "it is no time of 365 days at most";
 
 /// The settings as a JSON object, the account's own values before those of the top. `allowed_chats`
 /// is in canonical form. A value that cannot be used is an issue, and the default is told.
@@ -117,10 +143,10 @@ fn one_of(text: &str, words: &[&str]) -> Option<Value> {
     words.contains(&text).then(|| json!(text))
 }
 
-/// A duration such as `24h`; `0` needs no unit.
-fn milliseconds(text: &str) -> Option<u64> {
+/// A duration such as `24h`, in milliseconds and `longest` at most; `0` needs no unit.
+fn milliseconds(text: &str, longest: u64) -> Option<Value> {
     if text == "0" {
-        return Some(0);
+        return Some(json!(0));
     }
     let unit = match text.chars().last()? {
         's' => 1_000,
@@ -131,7 +157,7 @@ fn milliseconds(text: &str) -> Option<u64> {
     };
     let count = number(text.get(..text.len() - 1)?)?;
     let span = u64::from(count).checked_mul(unit)?;
-    (span <= LONGEST_BACKLOG_MS).then_some(span)
+    (span <= longest).then(|| json!(span))
 }
 
 fn version(text: &str) -> Option<[u32; 3]> {

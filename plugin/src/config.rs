@@ -82,6 +82,8 @@ pub struct Section {
     pub allowed_chats: Option<Vec<String>>,
     pub group_reply: Option<String>,
     pub backlog_max_age: Option<String>,
+    pub keep_inbound_text: Option<String>,
+    pub keep_outbound_text: Option<String>,
     pub bridge_auth: Option<String>,
     pub whatsapp_web_version: Option<String>,
     pub issues: Vec<(Field, Issue)>,
@@ -171,6 +173,8 @@ impl Section {
         let allowed_chats = reader.texts("allowed_chat_ids");
         let group_reply = reader.text("group_reply", Field::Bridge);
         let backlog_max_age = reader.text("backlog_max_age", Field::Bridge);
+        let keep_inbound_text = reader.text("keep_inbound_text", Field::Bridge);
+        let keep_outbound_text = reader.text("keep_outbound_text", Field::Bridge);
         let bridge_auth = reader.text("bridge_auth", Field::Bridge);
         let whatsapp_web_version = reader.text("whatsapp_web_version", Field::Bridge);
         let issues = reader.issues;
@@ -183,6 +187,8 @@ impl Section {
             allowed_chats,
             group_reply,
             backlog_max_age,
+            keep_inbound_text,
+            keep_outbound_text,
             bridge_auth,
             whatsapp_web_version,
             issues,

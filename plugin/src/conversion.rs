@@ -151,6 +151,7 @@ impl From<Receipt> for wit::Receipt {
         Self {
             target: receipt.target,
             message_id: receipt.message_id,
+            message_ids: receipt.message_ids,
             status: match receipt.status {
                 DeliveryStatus::Sent => wit::DeliveryStatus::Sent,
                 DeliveryStatus::Pending => wit::DeliveryStatus::Pending,

@@ -167,6 +167,7 @@ enum Refusal {
     RateLimited,
     Internal,
     StoreUnavailable,
+    Paused,
     NotPaired,
     NotConnected,
     WhatsappRejected,
@@ -190,6 +191,7 @@ impl Refusal {
             "rate_limited" => Self::RateLimited,
             "internal" => Self::Internal,
             "store_unavailable" => Self::StoreUnavailable,
+            "paused" => Self::Paused,
             "not_paired" => Self::NotPaired,
             "not_connected" => Self::NotConnected,
             "whatsapp_rejected" => Self::WhatsappRejected,
@@ -214,6 +216,7 @@ impl Refusal {
             Self::RateLimited
             | Self::Internal
             | Self::StoreUnavailable
+            | Self::Paused
             | Self::NotPaired
             | Self::NotConnected
             | Self::Timeout => ErrorKind::BridgeUnavailable,
@@ -241,6 +244,9 @@ impl Refusal {
                 "try again; look at the bridge's terminal when it stays so"
             }
             Self::StoreUnavailable => "check the disk and the rights of `auth_dir`",
+            Self::Paused => {
+                "run `loong whatsapp-personal resume`; what is written to the account is kept until then"
+            }
             Self::NotPaired => {
                 "run `loong whatsapp-personal bridge run` and scan the QR with the phone"
             }

@@ -35,7 +35,10 @@ pub enum DeliveryStatus {
 pub struct Receipt {
     /// Canonical.
     pub target: String,
+    /// Of the first part.
     pub message_id: String,
+    /// Of all parts, in order.
+    pub message_ids: Vec<String>,
     pub status: DeliveryStatus,
 }
 
@@ -156,6 +159,19 @@ fn receipt(target: String, answer: &Map<String, Value>) -> Result<Receipt, Chann
     let message_id = text("message_id")
         .filter(|id| !id.is_empty())
         .ok_or_else(|| incomplete("it has no `message_id`"))?;
+    // Left out where there is one part only.
+    let message_ids: Vec<String> = match answer.get("message_ids") {
+        None | Some(Value::Null) => vec![message_id.to_owned()],
+        Some(ids) => ids
+            .as_array()
+            .and_then(|ids| {
+                ids.iter()
+                    .map(|id| id.as_str().map(str::to_owned))
+                    .collect()
+            })
+            .filter(|ids: &Vec<String>| ids.first().is_some_and(|first| first == message_id))
+            .ok_or_else(|| incomplete("its `message_ids` do not begin with its `message_id`"))?,
+    };
     let status = match text("status") {
         Some("sent") => DeliveryStatus::Sent,
         Some("pending") => DeliveryStatus::Pending,
@@ -166,6 +182,7 @@ fn receipt(target: String, answer: &Map<String, Value>) -> Result<Receipt, Chann
     Ok(Receipt {
         target,
         message_id: message_id.to_owned(),
+        message_ids,
         status,
     })
 }

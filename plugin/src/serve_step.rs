@@ -16,6 +16,8 @@ const MOST_MESSAGES: u32 = 100;
 const LONGEST_WAIT_MS: u32 = 60_000;
 /// What an answer may take beyond the time that the bridge was allowed to wait.
 const GRACE_MS: u32 = 10_000;
+/// What giving back an unreadable message may take: the batch waits for it.
+const PARKING_MS: u32 = 2_000;
 
 /// Asks for messages.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -51,7 +53,8 @@ pub enum Verdict {
 ///
 /// # Errors
 /// The list of the account, the bridge or its answer cannot be used. A single bad message is no
-/// error: it is among the unreadable ones.
+/// error: it is among the unreadable ones. For a caller that names itself it is given back as a
+/// failed attempt, so that the bridge parks it in the end, and its conversation goes on.
 pub fn receive(
     bridge: &impl Bridge,
     log: &impl Log,
@@ -107,10 +110,20 @@ pub fn receive(
             .map(str::to_owned),
         ..Batch::default()
     };
+    let mut parks = !wanted.consumer_id.is_empty();
+    // Behind a message that went back nothing of its conversation is ours any more.
+    let mut withheld: Vec<&str> = Vec::new();
     for message in messages {
+        let conversation = message.pointer("/session/conversation_id");
+        let conversation = conversation.and_then(Value::as_str).unwrap_or_default();
         match inbound::read(message, account, &list) {
+            Ok(_later) if withheld.contains(&conversation) => {}
             Ok(message) => batch.messages.push(message),
             Err(unreadable) => {
+                if let Some(cursor) = unreadable.cursor.as_deref().filter(|_| parks) {
+                    parks = park(bridge, log, account, cursor, &unreadable.reason);
+                    withheld.extend(parks.then_some(conversation).filter(|id| !id.is_empty()));
+                }
                 // The host says it aloud, once.
                 log.record(
                     Level::Debug,
@@ -243,6 +256,28 @@ fn acknowledge(bridge: &impl Bridge, account: &Account, held: Held) -> Result<()
     call_for_ok(bridge, account, Operation::AckInbound, request, TIMEOUT_MS)
         .map(|_ok| ())
         .map_err(|error| error.without_repeating(&text))
+}
+
+/// Gives an unreadable message back as a failed attempt; false when the bridge did not take it.
+fn park(
+    bridge: &impl Bridge,
+    log: &impl Log,
+    account: &Account,
+    cursor: &str,
+    reason: &str,
+) -> bool {
+    let request = fields([
+        ("ack_cursor", json!(cursor)),
+        ("reason", json!(format!("it cannot be read: {reason}"))),
+        ("count_attempt", json!(true)),
+    ]);
+    let operation = Operation::ReleaseInbound;
+    let parked = call_for_ok(bridge, account, operation, request, PARKING_MS);
+    if let Err(error) = &parked {
+        let line = format!("an unreadable message is not given back ({})", error.code);
+        log.record(Level::Debug, &line);
+    }
+    parked.is_ok()
 }
 
 fn give_back(

@@ -64,6 +64,19 @@ pub enum BridgeEvent {
         chat: String,
         status: String,
     },
+    /// A message was parked after too many failed attempts.
+    MessageDead {
+        chat: String,
+        attempts: u64,
+        reason: String,
+    },
+    /// Nothing is sent any more; `by` the operator or the owner.
+    Paused {
+        by: String,
+    },
+    Resumed {
+        by: String,
+    },
     /// An existing login was taken over.
     Imported {
         from: String,
@@ -165,6 +178,13 @@ fn event(name: &str, fields: &Map<String, Value>) -> Option<Option<BridgeEvent>>
             chat: word("chat"),
             status: word("status"),
         }),
+        "message_dead" => Some(BridgeEvent::MessageDead {
+            chat: word("chat"),
+            attempts: fields.get("attempts").and_then(Value::as_u64).unwrap_or(0),
+            reason: word("reason"),
+        }),
+        "paused" => Some(BridgeEvent::Paused { by: word("by") }),
+        "resumed" => Some(BridgeEvent::Resumed { by: word("by") }),
         "imported" => Some(BridgeEvent::Imported { from: word("from") }),
         "warning" => text("message").map(|message| BridgeEvent::Warning {
             code: word("code"),
@@ -194,6 +214,9 @@ impl std::fmt::Debug for BridgeEvent {
             Self::MessageUnreadable { .. } => "MessageUnreadable",
             Self::AllowlistMatch { .. } => "AllowlistMatch",
             Self::MessageOut { .. } => "MessageOut",
+            Self::MessageDead { .. } => "MessageDead",
+            Self::Paused { .. } => "Paused",
+            Self::Resumed { .. } => "Resumed",
             Self::Imported { .. } => "Imported",
             Self::Warning { code, .. } => return write!(f, "Warning({code})"),
             Self::Fatal { code, .. } => return write!(f, "Fatal({code})"),

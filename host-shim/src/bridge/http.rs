@@ -4,6 +4,8 @@
 //! end at any time, and anybody can take its port.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,6 +28,8 @@ const HEALTH_WAIT: Duration = Duration::from_secs(5);
 pub struct HttpDoor {
     client: Client,
     tokens: Tokens,
+    /// Requests that may have arrived, and whose answers did not.
+    unanswered: Arc<AtomicUsize>,
 }
 
 /// What a bridge says about itself.
@@ -36,6 +40,35 @@ pub struct Health {
     /// What it makes of the nonce it was asked with, when it has a token.
     #[serde(default)]
     proof: Option<String>,
+}
+
+/// An operator's command: what is below `admin/`, and what goes with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdminCommand {
+    what: String,
+    query: Vec<(&'static str, String)>,
+    /// With one it is a POST, else a GET.
+    body: Option<serde_json::Value>,
+}
+
+impl AdminCommand {
+    /// Asks for something; changes nothing.
+    pub fn get(what: impl Into<String>, query: Vec<(&'static str, String)>) -> Self {
+        Self {
+            what: what.into(),
+            query,
+            body: None,
+        }
+    }
+
+    /// Has something done; `body` is an object.
+    pub fn post(what: impl Into<String>, body: serde_json::Value) -> Self {
+        Self {
+            what: what.into(),
+            query: Vec::new(),
+            body: Some(body),
+        }
+    }
 }
 
 /// Whether what answers is the bridge it should be.
@@ -69,7 +102,16 @@ impl HttpDoor {
                 Failure::fault("http_client", "cannot set up the HTTP client")
                     .because(chain(&error))
             })?;
-        Ok(Self { client, tokens })
+        Ok(Self {
+            client,
+            tokens,
+            unanswered: Arc::default(),
+        })
+    }
+
+    /// How many requests of guests may have arrived although no answer came back whole.
+    pub fn unanswered(&self) -> usize {
+        self.unanswered.load(Ordering::Relaxed)
     }
 
     /// Asks the bridge at `address` how it is, and whether it knows the token.
@@ -94,25 +136,32 @@ impl HttpDoor {
         Ok((health, trust))
     }
 
-    /// Gives the bridge at `address` an operator's command, `GET` or `POST` by `method`.
+    /// Gives the bridge at `address` an operator's command.
     ///
     /// # Errors
     /// There is no whole answer. `Refused`: no token is kept here, so nothing was sent.
     pub async fn admin(
         &self,
         address: &BridgeAddress,
-        method: Method,
-        what: &str,
+        command: &AdminCommand,
         timeout: Duration,
     ) -> Result<Answer, DoorError> {
         if self.token(address)?.is_none() {
             return Err(DoorError::Refused("the bridge's token is not known".into()));
         }
         self.authorized(address, timeout, |address| {
+            let mut url = address.admin_url(&command.what);
+            if !command.query.is_empty() {
+                url.query_pairs_mut().extend_pairs(&command.query);
+            }
+            let (method, body) = match &command.body {
+                None => (Method::GET, String::new()),
+                Some(body) => (Method::POST, body.to_string()),
+            };
             self.client
-                .request(method.clone(), address.admin_url(what))
+                .request(method, url)
                 .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-                .body(if method == Method::GET { "" } else { "{}" })
+                .body(body)
         })
         .await
     }
@@ -212,6 +261,12 @@ impl BridgeDoor for HttpDoor {
                 .body(body.clone())
         })
         .await
+        .inspect_err(|error| match error {
+            DoorError::TimedOut | DoorError::TooLarge(_) | DoorError::Broken(_) => {
+                self.unanswered.fetch_add(1, Ordering::Relaxed);
+            }
+            DoorError::Unreachable(_) | DoorError::Refused(_) | DoorError::Impostor(_) => {}
+        })
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use serde_json::json;
+
 use super::*;
 use crate::bridge::token::Issued;
 use crate::home::Home;
@@ -177,7 +179,11 @@ async fn an_impostor_on_the_port_gets_neither_token_nor_body() {
         assert!(matches!(error, DoorError::Impostor(_)), "{error:?}");
         let commanded = story
             .door
-            .admin(&story.address, Method::POST, "logout", WAIT)
+            .admin(
+                &story.address,
+                &AdminCommand::post("logout", json!({})),
+                WAIT,
+            )
             .await;
         assert!(matches!(commanded, Err(DoorError::Impostor(_))));
         for request in story.asked() {
@@ -218,7 +224,11 @@ async fn without_a_token_nothing_is_asked_first_and_no_header_is_sent() {
     assert!(!story.asked()[0].to_lowercase().contains("authorization"));
     let error = story
         .door
-        .admin(&story.address, Method::GET, "status", WAIT)
+        .admin(
+            &story.address,
+            &AdminCommand::get("status", Vec::new()),
+            WAIT,
+        )
         .await
         .unwrap_err();
     assert!(matches!(error, DoorError::Refused(_)), "{error:?}");
@@ -283,8 +293,12 @@ async fn an_unreadable_token_stops_the_call_before_anybody_is_asked() {
 async fn commands_go_below_the_endpoint_with_the_token() {
     let story = Story::of(bridge).await;
     let _issued = story.issue();
-    for (method, what) in [(Method::GET, "status"), (Method::POST, "resume")] {
-        let answer = story.door.admin(&story.address, method, what, WAIT).await;
+    for command in [
+        AdminCommand::get("status", Vec::new()),
+        AdminCommand::post("resume", json!({})),
+        AdminCommand::get("inbox", vec![("state", "dead&x".to_owned())]),
+    ] {
+        let answer = story.door.admin(&story.address, &command, WAIT).await;
         assert_eq!(answer.unwrap().status, 200);
     }
     assert_eq!(
@@ -293,7 +307,9 @@ async fn commands_go_below_the_endpoint_with_the_token() {
             "GET /bridge/health",
             "GET /bridge/admin/status HTTP/1.1",
             "GET /bridge/health",
-            "POST /bridge/admin/resume HTTP/1.1"
+            "POST /bridge/admin/resume HTTP/1.1",
+            "GET /bridge/health",
+            "GET /bridge/admin/inbox?state=dead%26x HTTP/1.1"
         ]
     );
 }

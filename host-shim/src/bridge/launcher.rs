@@ -29,7 +29,7 @@ const SETTLED: Duration = Duration::from_secs(60);
 const HOPELESS: [i32; 3] = [WRONG_USAGE, 3, 4];
 const WRONG_USAGE: i32 = 2;
 /// What the bridge gets to see of our environment: nothing that could hold somebody else's secret.
-const VARIABLES: [&str; 22] = [
+pub(super) const VARIABLES: [&str; 22] = [
     "PATH",
     "HOME",
     "USER",
@@ -260,7 +260,9 @@ async fn hear(stdout: impl AsyncRead + Unpin, tell: &UnboundedSender<Told>) -> O
 }
 
 /// The next line; inner none when it is too long or no text; none at the end.
-async fn next_line(lines: &mut (impl AsyncBufReadExt + Unpin)) -> Option<Option<String>> {
+pub(super) async fn next_line(
+    lines: &mut (impl AsyncBufReadExt + Unpin),
+) -> Option<Option<String>> {
     let limit = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX);
     let mut line = Vec::new();
     if (&mut *lines)
@@ -300,7 +302,7 @@ async fn skip_line(lines: &mut (impl AsyncBufReadExt + Unpin)) {
 }
 
 /// Never shown: the libraries under the bridge are known to print keys.
-async fn count(mut stderr: impl AsyncRead + Unpin) {
+pub(super) async fn count(mut stderr: impl AsyncRead + Unpin) {
     if let Ok(bytes) = tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await
         && bytes > 0
     {
@@ -316,7 +318,8 @@ async fn say(stdin: &mut ChildStdin, command: &Value) {
     }
 }
 
-fn hopeless(status: ExitStatus, fatal: Option<BridgeEvent>) -> Failure {
+/// Why a bridge that is not started again has ended: in its own words, when it gave some.
+pub(super) fn hopeless(status: ExitStatus, fatal: Option<BridgeEvent>) -> Failure {
     match fatal {
         Some(BridgeEvent::Fatal {
             code,

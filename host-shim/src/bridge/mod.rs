@@ -6,4 +6,5 @@ pub mod install;
 pub mod launcher;
 pub mod node;
 pub mod qr;
+pub mod task;
 pub mod token;

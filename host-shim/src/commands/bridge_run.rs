@@ -10,7 +10,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::bridge_install;
 use super::bridge_screen::Screen;
 use super::enter_key::EnterKey;
-use super::opened::{Opened, ready, selected, working_directory};
+use super::opened::{Opened, auth_dir, ready, selected, working_directory};
 use super::signals::Signals;
 use crate::bridge::launcher::{Control, Launch};
 use crate::bridge::node;
@@ -127,17 +127,7 @@ fn launch(
     address: BridgeAddress,
     token_file: &Path,
 ) -> Result<Launch, Failure> {
-    let key = &plugin.manifest.config_key;
-    let auth_dir = account.auth_dir.as_deref().ok_or_else(|| {
-        Failure::operator(
-            "auth_dir_missing",
-            format!("{} has no folder for its login", plugin.manifest.label),
-        )
-        .hint(format!(
-            "set auth_dir in [{key}], such as \"~/.loong/{}/default\"",
-            plugin.manifest.channel_id
-        ))
-    })?;
+    let auth_dir = auth_dir(plugin, account)?;
     let settings = serde_json::from_str::<Value>(&account.bridge_settings)
         .ok()
         .filter(Value::is_object)
@@ -206,7 +196,11 @@ pub(super) fn address(account: &Account, key: &str) -> Result<BridgeAddress, Fai
     Ok(address)
 }
 
-fn entry(plugin: &Plugin) -> Result<PathBuf, Failure> {
+/// The file of the plugin's bridge, relative to its folder.
+///
+/// # Errors
+/// The plugin brings none.
+pub(super) fn entry(plugin: &Plugin) -> Result<PathBuf, Failure> {
     let who = format!(
         "plugin {} {}",
         plugin.manifest.plugin_id, plugin.manifest.version

@@ -146,6 +146,17 @@ impl<'a> Screen<'a> {
                 }
                 (false, None) => format!("chat {chat} is not let in; no entry names it"),
             }),
+            BridgeEvent::MessageDead {
+                chat,
+                attempts,
+                reason,
+            } => self.warn(&format!(
+                "chat {chat}: a message is parked after {attempts} attempts ({reason}); `inbox list --state dead` shows it"
+            )),
+            BridgeEvent::Paused { by } => {
+                self.say(&format!("sending is paused by the {by}; what comes in is kept"));
+            }
+            BridgeEvent::Resumed { by } => self.say(&format!("sending goes on, says the {by}")),
             BridgeEvent::Imported { from } => self.say(&format!("took over the login in {from}")),
             BridgeEvent::Warning { code, message } => {
                 if code == "pairing_code_failed" {

@@ -4,10 +4,12 @@
 use serde_json::{Map, Value};
 
 use super::bridge_states::words;
+use crate::output::one_line;
 
 /// Shown by the first lines, or by nobody.
-const TOLD_APART: [&str; 10] = [
+const TOLD_APART: [&str; 11] = [
     "state",
+    "paused",
     "reason",
     "since",
     "retry_at",
@@ -35,6 +37,9 @@ pub(super) fn lines(status: &Map<String, Value>, now: u64) -> Vec<String> {
     }
     let who = identity(status).unwrap_or_else(|| "nobody yet".to_owned());
     lines.push(line("linked as", &who));
+    if let Some(pause) = pause(status, now) {
+        lines.push(line("sending", &pause));
+    }
     let known = FIRST.into_iter().filter(|key| status.contains_key(*key));
     let others = status
         .keys()
@@ -67,6 +72,27 @@ pub(super) fn warnings(status: &Map<String, Value>) -> Vec<String> {
         }
     };
     list.into_iter().flatten().map(words).collect()
+}
+
+/// Since when nothing is sent, and who wanted it; none when it is not paused.
+pub(super) fn pause(status: &Map<String, Value>, now: u64) -> Option<String> {
+    let pause = status.get("paused")?.as_object()?;
+    let since = pause.get("since").and_then(Value::as_u64);
+    let by = pause.get("by").and_then(Value::as_str);
+    let mut text = "paused".to_owned();
+    if let Some(since) = since {
+        text.push_str(&format!(" for {}", span(now.saturating_sub(since))));
+    }
+    if let Some(by) = by {
+        text.push_str(&format!(" by the {by}"));
+    }
+    Some(text)
+}
+
+/// How many messages are parked.
+pub(super) fn dead_letters(status: &Map<String, Value>) -> u64 {
+    let dead = status.get("queue").and_then(|queue| queue.get("dead"));
+    dead.and_then(Value::as_u64).unwrap_or(0)
 }
 
 /// Who is linked, as the bridge shortens it; none when nobody is.
@@ -107,7 +133,7 @@ fn state(status: &Map<String, Value>, now: u64) -> String {
 }
 
 fn line(name: &str, value: &str) -> String {
-    format!("{name:<13} {value}")
+    format!("{:<13} {}", one_line(name), one_line(value))
 }
 
 fn moment(status: &Map<String, Value>, key: &str) -> Option<u64> {
@@ -127,7 +153,7 @@ fn shown(key: &str, value: &Value, now: u64) -> String {
 }
 
 /// A value without JSON's punctuation.
-fn plain(value: &Value) -> String {
+pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
@@ -153,7 +179,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// The two largest units, which is as exact as a person asks.
-fn span(ms: u64) -> String {
+pub(super) fn span(ms: u64) -> String {
     let seconds = ms / 1_000;
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
     match (days, hours, minutes) {
@@ -227,6 +253,31 @@ mod tests {
         ] {
             assert!(text.lines().any(|seen| seen == line), "{line}: {text}");
         }
+    }
+
+    #[test]
+    fn a_pause_is_told_with_its_age_and_by_whom_and_parked_messages_are_counted() {
+        let status = json!({
+            "state": "connected", "since": NOW, "paused": {"since": NOW - 120_000, "by": "owner"},
+            "queue": {"waiting": 3, "dead": 2}
+        });
+        let fields = status.as_object().unwrap();
+        assert_eq!(dead_letters(fields), 2);
+        assert_eq!(dead_letters(&Map::new()), 0);
+        let text = text(status);
+        let told = "sending       paused for 2 min by the owner";
+        assert!(text.lines().any(|line| line == told), "{text}");
+        assert!(text.contains("dead 2"), "{text}");
+    }
+
+    #[test]
+    fn a_name_can_forge_no_line() {
+        let text =
+            text(json!({"state": "connected", "identity": {"name": "Ana\nstate  fine\u{1b}[2J"}}));
+        assert!(
+            text.contains("linked as     Ana\\nstate  fine\\u{1b}[2J"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{CommandFactory, FromArgMatches};
 
 use super::{
-    bridge_admin, bridge_install, bridge_run, channels_list, channels_resolve, channels_send,
-    doctor, serve,
+    backup, bridge_admin, bridge_install, bridge_run, channels_list, channels_resolve,
+    channels_send, doctor, inbox, pause, serve,
 };
 use crate::cli::{
     BridgeCommand, ChannelCli, ChannelCommand, ChannelsCommand, Cli, Command, Global,
@@ -92,6 +92,21 @@ async fn channel(global: &Global, words: Vec<OsString>, output: &Output) -> Resu
         }
         ChannelCommand::Bridge(BridgeCommand::Logout(args)) => {
             interruptible(bridge_admin::logout(&global, &name, &args, output)).await
+        }
+        ChannelCommand::Pause(args) => {
+            interruptible(pause::pause(&global, &name, &args, output)).await
+        }
+        ChannelCommand::Resume(args) => {
+            interruptible(pause::resume(&global, &name, &args, output)).await
+        }
+        ChannelCommand::Inbox(command) => {
+            interruptible(inbox::run(&global, &name, &command, output)).await
+        }
+        ChannelCommand::Backup(args) => {
+            interruptible(backup::backup(&global, &name, &args, output)).await
+        }
+        ChannelCommand::Restore(args) => {
+            interruptible(backup::restore(&global, &name, &args, output)).await
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::bridge::token::Tokens;
 use crate::catalog::operation_id;
 use crate::cli::Global;
 use crate::component::bindings::{
-    AccountReport, ConfigDocument, Health, Issue, Operation, Report, Severity,
+    Account, AccountReport, ConfigDocument, Health, Issue, Operation, Report, Severity,
 };
 use crate::component::cache_dir;
 use crate::component::call_error::refused;
@@ -94,6 +94,7 @@ pub struct Opened {
     pub survey: Survey,
     pub plugin: Plugin,
     pub channel: Channel,
+    door: Arc<HttpDoor>,
 }
 
 impl Opened {
@@ -115,10 +116,16 @@ impl Opened {
             .await
             .map_err(|error| unloadable(&plugin, &error))?;
         Ok(Self {
+            door: Arc::clone(&loader.door),
             survey,
             plugin,
             channel,
         })
+    }
+
+    /// The door that the channel's calls go through.
+    pub fn door(&self) -> &HttpDoor {
+        &self.door
     }
 
     /// The guest's reading of the configuration.
@@ -272,6 +279,23 @@ pub fn ready(plugin: &Plugin, entry: &AccountReport, operation: Operation) -> Re
             )
         }
     }
+}
+
+/// The folder of the account's login as it is written.
+///
+/// # Errors
+/// There is none.
+pub fn auth_dir<'a>(plugin: &Plugin, account: &'a Account) -> Result<&'a str, Failure> {
+    account.auth_dir.as_deref().ok_or_else(|| {
+        Failure::operator(
+            "auth_dir_missing",
+            format!("{} has no folder for its login", plugin.manifest.label),
+        )
+        .hint(format!(
+            "set auth_dir in [{}], such as \"~/.loong/{}/default\"",
+            plugin.manifest.config_key, plugin.manifest.channel_id
+        ))
+    })
 }
 
 /// A component that cannot be loaded, as a failed command.

@@ -137,14 +137,14 @@ fn print(event: &ServeEvent, start_bridge: &str, output: &Output) {
             output.warn(&format!("a message cannot be read and stays with the bridge: {reason}"));
         }
         ServeEvent::Waiting { for_what, reason, hint } => {
-            output.say(&format!("waiting for {}: {reason}", name(*for_what)));
+            output.say(&format!("{}: {reason}", waits(*for_what)));
             match (for_what, hint.as_str()) {
                 (WaitingFor::Bridge, _) => output.hint(&format!("start the bridge with `{start_bridge}`")),
                 (WaitingFor::Messages | WaitingFor::Sending | WaitingFor::Engine, "") => {}
                 (WaitingFor::Messages | WaitingFor::Sending | WaitingFor::Engine, hint) => output.hint(hint),
             }
         }
-        ServeEvent::Recovered { from } => output.say(&format!("{} is back", name(*from))),
+        ServeEvent::Recovered { from } => output.say(recovered(*from)),
         ServeEvent::NoHistory { reason } => output.warn(reason),
         ServeEvent::Stopping { under_way } => {
             output.say(&format!("finishing {under_way} under way, 10 s at most"));
@@ -152,10 +152,18 @@ fn print(event: &ServeEvent, start_bridge: &str, output: &Output) {
     }
 }
 
-fn name(what: WaitingFor) -> &'static str {
+fn waits(what: WaitingFor) -> &'static str {
     match what {
-        WaitingFor::Bridge | WaitingFor::Messages => "the bridge",
-        WaitingFor::Sending => "the bridge's connection",
-        WaitingFor::Engine => "the reply engine",
+        WaitingFor::Bridge | WaitingFor::Messages => "waiting for the bridge",
+        WaitingFor::Sending => "replies wait",
+        WaitingFor::Engine => "waiting for the reply engine",
+    }
+}
+
+fn recovered(what: WaitingFor) -> &'static str {
+    match what {
+        WaitingFor::Bridge | WaitingFor::Messages => "the bridge is back",
+        WaitingFor::Sending => "replies go out again",
+        WaitingFor::Engine => "the reply engine is back",
     }
 }

@@ -8,6 +8,7 @@ use wasmtime::Result;
 use super::bindings::{bridge, environment, log, types};
 use super::state::State;
 use crate::door::DoorError;
+use crate::failpoints;
 
 /// No request of a guest waits longer, whatever it asks for.
 const LONGEST_WAIT: Duration = Duration::from_secs(75);
@@ -28,10 +29,13 @@ impl bridge::Host for State {
         };
         let timeout = Duration::from_millis(timeout.into()).min(LONGEST_WAIT);
         Ok(match self.reach.door.post(address, body, timeout).await {
-            Ok(answer) => Ok(bridge::Response {
-                status: answer.status,
-                body: answer.body,
-            }),
+            Ok(answer) => {
+                failpoints::answered(answer.status);
+                Ok(bridge::Response {
+                    status: answer.status,
+                    body: answer.body,
+                })
+            }
             Err(DoorError::Unreachable(place)) => Err(bridge::TransportError::Unreachable(place)),
             Err(DoorError::TimedOut) => Err(bridge::TransportError::TimedOut),
             Err(DoorError::TooLarge(bytes)) => Err(bridge::TransportError::TooLarge(bytes)),

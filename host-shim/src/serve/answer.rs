@@ -16,6 +16,7 @@ use crate::component::bindings::{
     InboundMessage, Postponement, Receipt, Settlement, Step, StepOutcome, Verdict,
 };
 use crate::component::call_error::CallError;
+use crate::failpoints;
 
 /// What all answers of one loop share.
 pub(super) struct Answering {
@@ -61,6 +62,7 @@ impl Answering {
                 Outcome::GivenBack
             }
             Some(Ok(reply)) => {
+                failpoints::reach("before-reply");
                 self.conditions.up(WaitingFor::Engine);
                 self.settle(message, &request, reply).await
             }
@@ -76,18 +78,35 @@ impl Answering {
         }
     }
 
-    /// Gives `message` back. Should that fail the bridge keeps it all the same: it is not
-    /// acknowledged, and no longer among the cursors we say we hold.
-    pub(super) async fn release(&self, message: &InboundMessage, reason: &str, counts: bool) {
+    /// Gives `message` back; false when the bridge did not hear it. It keeps the message all the
+    /// same: it is not acknowledged, and no longer among the cursors we say we hold.
+    pub(super) async fn release(
+        &self,
+        message: &InboundMessage,
+        reason: &str,
+        counts: bool,
+    ) -> bool {
         let verdict = Verdict::Later(Postponement {
             reason: reason.to_owned(),
             delay: None,
             counts,
         });
-        if let Err(error) = self.step_settle(message, verdict).await {
+        let heard = self.step_settle(message, verdict).await;
+        if let Err(error) = &heard {
             tracing::debug!(
                 code = error.code(),
                 "the bridge did not take a message back"
+            );
+        }
+        heard.is_ok()
+    }
+
+    /// Tells the bridge that all of a batch is settled.
+    pub(super) async fn finish(&self, batch: String) {
+        if let Err(error) = self.steps.step(Step::Finish(batch)).await {
+            tracing::debug!(
+                code = error.code(),
+                "the bridge did not take the end of a batch"
             );
         }
     }
@@ -138,6 +157,7 @@ impl Answering {
         let verdict = reply.clone().map_or(Verdict::NoReply, Verdict::Reply);
         match self.settle_patiently(message, verdict).await {
             Ok(receipt) => {
+                failpoints::reach("after-ack");
                 (self.tell)(match receipt {
                     Some(receipt) => ServeEvent::AnswerOut {
                         chat,
@@ -188,7 +208,10 @@ impl Answering {
             let error = match self.step_settle(message, verdict.clone()).await {
                 Ok(receipt) => {
                     self.conditions.up(WaitingFor::Bridge);
-                    self.conditions.up(WaitingFor::Sending);
+                    // An acknowledgement alone says nothing about sending.
+                    if receipt.is_some() {
+                        self.conditions.up(WaitingFor::Sending);
+                    }
                     return Ok(receipt);
                 }
                 Err(error) => error,
@@ -216,11 +239,12 @@ impl Answering {
         message: &InboundMessage,
         verdict: Verdict,
     ) -> Result<Option<Receipt>, CallError> {
+        let sends = matches!(verdict, Verdict::Reply(_));
         let step = Step::Settle(Settlement {
             handle: message.handle.clone(),
             verdict,
         });
-        match self.steps.step(step).await? {
+        match failpoints::sends(sends, self.steps.step(step)).await? {
             StepOutcome::Settled(receipt) => Ok(receipt),
             StepOutcome::Received(_) | StepOutcome::Finished => Ok(None),
         }

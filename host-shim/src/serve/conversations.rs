@@ -65,7 +65,7 @@ impl Conversations {
                 Offer::Known
             };
         }
-        if self.held().any(|held| held.cursor == message.cursor) {
+        if self.holds(&message.cursor) {
             return Offer::Known;
         }
         match self.queue(&message.conversation) {
@@ -173,6 +173,19 @@ impl Conversations {
     /// The messages held, being answered or not.
     pub(super) fn held(&self) -> impl Iterator<Item = &InboundMessage> {
         self.queues.iter().flat_map(|queue| &queue.messages)
+    }
+
+    /// Whether the message at `cursor` is held.
+    pub(super) fn holds(&self, cursor: &str) -> bool {
+        self.held().any(|held| held.cursor == cursor)
+    }
+
+    /// The cursors of what is held of one conversation, in order.
+    pub(super) fn of(&self, conversation: &str) -> Vec<String> {
+        self.held()
+            .filter(|held| held.conversation == conversation)
+            .map(|held| held.cursor.clone())
+            .collect()
     }
 
     fn queue(&mut self, conversation: &str) -> Option<&mut Queue> {

@@ -13,28 +13,26 @@ use super::answer::{Answering, Outcome, hint_of};
 use super::batches::Batches;
 use super::conditions::Conditions;
 use super::conversations::{Conversations, Offer};
+use super::errands::Errands;
 use super::event::{ChatRef, Listener, ServeEvent, WaitingFor};
 use super::history::History;
+use super::polling::{Polled, Polling, Wanted};
 use super::reply::{EngineError, ReplyEngine};
-use super::steps::{Steps, Trouble, received, trouble};
+use super::steps::{Steps, Trouble, trouble};
 use crate::backoff::{Backoff, random};
-use crate::component::bindings::{Batch, Consumer, InboundMessage, Receive, Step};
+use crate::component::bindings::{Consumer, InboundMessage};
 use crate::component::call_error::CallError;
 use crate::error::Failure;
+use crate::failpoints;
 
 /// Messages held at the same time, answered or waiting for their turn.
 const HELD: usize = 100;
 /// The most asked for at once.
 const BATCH: usize = 20;
-/// How long the bridge may hold a question while nothing is under way.
-const LONG_POLL: Duration = Duration::from_secs(25);
-/// The same while something is: what is given back must come again soon.
-const SHORT_POLL: Duration = Duration::from_secs(2);
-/// The least between two questions that brought nothing new.
-const PAUSE: Duration = Duration::from_millis(500);
-/// After a signal: until answers are given up, and until the loop ends whatever happens.
+/// After a signal: until answers are given up, and until nothing is waited for any more. With the
+/// last words to the bridge that is less than 10 s.
 const GRACE: Duration = Duration::from_secs(7);
-const LAST_MOMENT: Duration = Duration::from_millis(9_500);
+const LAST_MOMENT: Duration = Duration::from_secs(8);
 
 /// Who is served, and how.
 #[derive(Debug, Clone)]
@@ -53,28 +51,18 @@ pub struct Serving {
 /// One reply loop.
 pub struct ReplyLoop {
     serving: Serving,
-    consumer: Consumer,
     shared: Arc<Answering>,
     conversations: Conversations,
     answers: JoinSet<(InboundMessage, Outcome)>,
-    /// Messages that are given back, acknowledged again, or batches that are finished.
-    errands: JoinSet<()>,
+    errands: Errands,
     batches: Batches,
-    poll: Option<BoxFuture<'static, Polled>>,
-    poll_at: Instant,
-    poll_backoff: Backoff,
-    pause: Backoff,
+    polling: Polling,
     connected: bool,
     engine: EngineState,
     engine_backoff: Backoff,
     /// With `once`: the bridge has nothing more.
     drained: bool,
     unanswered: usize,
-}
-
-struct Polled {
-    asked: Instant,
-    batch: Result<Batch, CallError>,
 }
 
 enum EngineState {
@@ -116,43 +104,48 @@ impl ReplyLoop {
             once: serving.once,
             give_up: CancellationToken::new(),
         });
-        let backoff = || Backoff::new(Duration::from_secs(1), Duration::from_secs(30));
         Self {
+            polling: Polling::new(Arc::clone(&shared.steps), consumer),
+            errands: Errands::of(Arc::clone(&shared)),
             serving,
-            consumer,
             shared,
             conversations: Conversations::default(),
             answers: JoinSet::new(),
-            errands: JoinSet::new(),
             batches: Batches::default(),
-            poll: None,
-            poll_at: Instant::now(),
-            poll_backoff: backoff(),
-            pause: Backoff::new(PAUSE, Duration::from_secs(10)),
             connected: false,
             engine: EngineState::Works,
-            engine_backoff: backoff(),
+            engine_backoff: Backoff::new(Duration::from_secs(1), Duration::from_secs(30)),
             drained: false,
             unanswered: 0,
         }
     }
 
     /// Serves until `stop` is cancelled, or with `once` until nothing is left. After `stop`, what
-    /// is under way is finished or given back within 10 s. Dropping the future ends everything at
-    /// once; the bridge then hands the messages out again.
+    /// is under way is finished or given back within 10 s. However it ends, the bridge is told that
+    /// nothing is held any more. Dropping the future ends everything at once; the bridge then hands
+    /// the messages out again when it hears of another instance, or their leases end.
     ///
     /// # Errors
     /// The bridge refuses to hand out messages for good; with `once` also anything that left a
     /// message unanswered.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), Failure> {
+        let done = self.serve(&stop).await;
+        self.answers.abort_all();
+        if self.connected {
+            self.polling.say_farewell().await;
+        }
+        done
+    }
+
+    async fn serve(&mut self, stop: &CancellationToken) -> Result<(), Failure> {
         loop {
             self.start_answers();
             self.ask();
             if self.is_done() {
-                while self.errands.join_next().await.is_some() {}
+                self.errands.all_done().await;
                 return self.verdict();
             }
-            match self.wait(&stop).await {
+            match self.wait(stop).await {
                 Woken::Stop => {
                     self.wind_down().await;
                     return Ok(());
@@ -162,7 +155,7 @@ impl ReplyLoop {
                 Woken::Probed(Ok(())) => {
                     // Said to have recovered once a message was really answered.
                     self.engine = EngineState::Works;
-                    self.poll_at = Instant::now();
+                    self.polling.hurry();
                 }
                 Woken::Probed(Err(error)) => {
                     tracing::debug!("the reply engine is still down: {error}");
@@ -192,17 +185,23 @@ impl ReplyLoop {
         }
     }
 
-    /// How many messages may be asked for now.
+    /// How many messages may be asked for now. None while some are on their way back: they would
+    /// be handed out again before the bridge hears of it, and then be taken away from us.
     fn room(&self) -> usize {
         match self.engine {
-            EngineState::Works if !self.drained => HELD
+            EngineState::Works if !self.drained && !self.errands.give_back() => HELD
                 .saturating_sub(self.conversations.held().count())
                 .min(BATCH),
             EngineState::Works | EngineState::Down(_) | EngineState::Probing(_) => 0,
         }
     }
 
-    /// Begins to ask the bridge, when it is time to, there is room, and the engine works.
+    /// Whether a question has something to name.
+    fn holds(&self) -> bool {
+        self.conversations.held().next().is_some() || self.errands.acknowledge()
+    }
+
+    /// Begins to ask the bridge, and the engine when it was down, when it is time to.
     fn ask(&mut self) {
         let now = Instant::now();
         if let EngineState::Down(at) = self.engine
@@ -211,48 +210,29 @@ impl ReplyLoop {
             let engine = Arc::clone(&self.shared.engine);
             self.engine = EngineState::Probing(async move { engine.probe().await }.boxed());
         }
-        let room = self.room();
-        if room == 0 || self.poll.is_some() || self.poll_at > now {
-            return;
-        }
-        let wait = match (self.serving.once, self.conversations.held().next()) {
-            (true, _) => Duration::ZERO,
-            (false, None) => LONG_POLL,
-            (false, Some(_)) => SHORT_POLL,
-        };
-        let receive = Step::Receive(Receive {
-            max_messages: u32::try_from(room).unwrap_or(1),
-            wait: u32::try_from(wait.as_millis()).unwrap_or(0),
-            consumer: self.consumer.clone(),
-            in_flight: self
-                .conversations
-                .held()
-                .map(|message| message.cursor.clone())
-                .collect(),
+        let held = self.conversations.held();
+        let in_flight = held.map(|message| message.cursor.clone());
+        self.polling.ask(Wanted {
+            room: self.room(),
+            in_flight: in_flight.chain(self.errands.acknowledged()).collect(),
+            at_once: self.serving.once,
         });
-        let steps = Arc::clone(&self.shared.steps);
-        let question = async move {
-            let batch = received(steps.step(receive).await);
-            Polled { asked: now, batch }
-        };
-        self.poll = Some(question.boxed());
     }
 
     /// When there is something to do even if nothing happens.
     fn wake_at(&self) -> Option<Instant> {
-        if let EngineState::Down(at) = self.engine {
-            // Nothing else is done before the engine works.
-            return Some(at);
-        }
+        let probe = match self.engine {
+            EngineState::Down(at) => Some(at),
+            EngineState::Works | EngineState::Probing(_) => None,
+        };
         // Without a place a rested message goes on waiting: its time is no reason to wake.
         let due = (self.places() > 0).then(|| self.conversations.next_due());
-        let ask = (self.poll.is_none() && self.room() > 0).then_some(self.poll_at);
-        due.flatten().into_iter().chain(ask).min()
+        let ask = self.polling.due(self.room() > 0, self.holds());
+        probe.into_iter().chain(due.flatten()).chain(ask).min()
     }
 
     async fn wait(&mut self, stop: &CancellationToken) -> Woken {
         let wake = self.wake_at();
-        let poll = &mut self.poll;
         let engine = &mut self.engine;
         tokio::select! {
             biased;
@@ -268,16 +248,9 @@ impl ReplyLoop {
                     EngineState::Works | EngineState::Down(_) => std::future::pending().await,
                 }
             } => Woken::Probed(probed),
-            polled = async {
-                match poll {
-                    Some(question) => question.await,
-                    None => std::future::pending().await,
-                }
-            } => {
-                self.poll = None;
-                Woken::Polled(polled)
-            }
-            Some(_) = self.errands.join_next(), if !self.errands.is_empty() => Woken::Time,
+            // Before an answer of the bridge: it may be about what was on its way.
+            () = self.errands.one_done() => Woken::Time,
+            polled = self.polling.answer() => Woken::Polled(polled),
             () = async {
                 match wake {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -290,9 +263,8 @@ impl ReplyLoop {
     fn polled(&mut self, polled: Polled) -> Result<(), Failure> {
         let batch = match polled.batch {
             Ok(batch) => batch,
-            Err(error) => return self.poll_failed(error),
+            Err(error) => return self.poll_failed(error, polled.wanted_messages),
         };
-        self.poll_backoff.reset();
         self.shared.conditions.up(WaitingFor::Bridge);
         self.shared.conditions.up(WaitingFor::Messages);
         if !self.connected {
@@ -300,7 +272,8 @@ impl ReplyLoop {
             (self.shared.tell)(ServeEvent::Connected);
         }
         let was_empty = batch.messages.is_empty() && batch.unreadable.is_empty();
-        let mut new = Vec::new();
+        let cursors: Vec<String> = batch.messages.iter().map(|m| m.cursor.clone()).collect();
+        let mut new = false;
         for message in batch.messages {
             // With `once`, what has failed in this run stays with the bridge.
             if self.serving.once && self.conversations.failures(&message.cursor) > 0 {
@@ -310,37 +283,35 @@ impl ReplyLoop {
                 ChatRef::of(&message.conversation),
                 message.message_id.clone(),
             );
-            let cursor = message.cursor.clone();
-            let first = self.conversations.failures(&cursor) == 0;
+            let first = self.conversations.failures(&message.cursor) == 0;
             match self.conversations.offer(message.clone(), polled.asked) {
                 Offer::New => {
-                    new.push(cursor);
+                    new = true;
                     if first {
                         (self.shared.tell)(ServeEvent::MessageIn { chat, message_id });
                     }
                 }
                 Offer::Known => {}
-                Offer::Forgotten => {
-                    let shared = Arc::clone(&self.shared);
-                    self.errands
-                        .spawn(async move { shared.acknowledge_again(&message).await });
-                }
+                Offer::Forgotten => self.errands.acknowledge_again(message),
             }
         }
         for unreadable in batch.unreadable {
             self.shared.conditions.unreadable(unreadable);
         }
-        if new.is_empty() {
-            self.drained = self.serving.once && self.conversations.held().next().is_none();
-            // A bridge that does not hold the question must not be asked without end.
-            let pause = if was_empty { PAUSE } else { self.pause.wait() };
-            self.poll_at = polled.asked + pause;
-        } else {
-            self.pause.reset();
-            self.poll_at = Instant::now();
+        if new {
+            failpoints::reach("after-lease");
+            self.polling.brought_messages();
             if let Some(id) = batch.id {
-                self.batches.begin(id, new);
+                // Also what was known and is held: the bridge counts it to this batch now.
+                let held = |cursor: &String| self.conversations.holds(cursor);
+                let ours = cursors.into_iter().filter(held).collect();
+                self.batches.begin(id, ours);
             }
+        } else if polled.wanted_messages {
+            self.drained = self.serving.once && self.conversations.held().next().is_none();
+            self.polling.brought_nothing(polled.asked, !was_empty);
+        } else {
+            self.polling.renewed();
         }
         if !matches!(self.engine, EngineState::Works) {
             self.give_back_waiting();
@@ -348,38 +319,39 @@ impl ReplyLoop {
         Ok(())
     }
 
-    fn poll_failed(&mut self, error: CallError) -> Result<(), Failure> {
+    fn poll_failed(&mut self, error: CallError, wanted_messages: bool) -> Result<(), Failure> {
         let waiting_for = match trouble(&error) {
             Trouble::Refused => return Err(error.into()),
             Trouble::Unreachable => WaitingFor::Bridge,
             Trouble::Unavailable | Trouble::Broken => WaitingFor::Messages,
         };
-        if self.serving.once {
+        if self.serving.once && wanted_messages {
             return Err(error.into());
         }
         self.shared
             .conditions
             .down(waiting_for, error.to_string(), hint_of(&error));
-        self.poll_at = Instant::now() + self.poll_backoff.wait();
+        self.polling.failed();
         Ok(())
     }
 
     fn answered(&mut self, message: &InboundMessage, outcome: Outcome) -> Result<(), Failure> {
         let now = Instant::now();
         // What was settled or given back makes room, and may let something new come.
-        self.pause.reset();
-        if self.poll.is_none() && self.connected && !matches!(outcome, Outcome::GivenBack) {
-            self.poll_at = self.poll_at.min(now);
+        if self.connected && !matches!(outcome, Outcome::GivenBack) {
+            self.polling.hurry();
         }
         match outcome {
             Outcome::Settled => {
                 self.engine_backoff.reset();
                 self.conversations.settle(message, now);
-                self.finish_batches(&message.cursor);
+                for id in self.batches.settle(&message.cursor) {
+                    self.errands.finish(id);
+                }
             }
             Outcome::Failed { reason } => {
                 self.unanswered += 1;
-                let attempt = self.conversations.give_back(message, true, now);
+                let attempt = self.take_off(message, true, now);
                 (self.shared.tell)(ServeEvent::AttemptFailed {
                     chat: ChatRef::of(&message.conversation),
                     message_id: message.message_id.clone(),
@@ -389,14 +361,14 @@ impl ReplyLoop {
             }
             Outcome::GivenBack => {
                 self.unanswered += 1;
-                self.conversations.give_back(message, false, now);
+                self.take_off(message, false, now);
                 if self.serving.once {
                     return Err(Failure::operator("bridge_unavailable", "the bridge does not take the replies")
                         .hint("what is not answered stays with the bridge; serve again when it is connected"));
                 }
             }
             Outcome::EngineDown { reason, hint } => {
-                self.conversations.give_back(message, false, now);
+                self.take_off(message, false, now);
                 if self.serving.once {
                     return Err(Failure::operator("engine_down", "the reply engine is down")
                         .because(reason)
@@ -414,38 +386,26 @@ impl ReplyLoop {
         Ok(())
     }
 
-    fn give_back_waiting(&mut self) {
-        let waiting = self.conversations.take_waiting();
-        if waiting.is_empty() {
-            return;
+    /// `message` went back, and with it everything behind it; answers how often it has failed.
+    fn take_off(&mut self, message: &InboundMessage, counted: bool, now: Instant) -> u32 {
+        let before: Vec<String> = self.conversations.of(&message.conversation);
+        let failed = self.conversations.give_back(message, counted, now);
+        for cursor in before {
+            self.batches.give_back(&cursor);
         }
-        let shared = Arc::clone(&self.shared);
-        // One after the other, so that the bridge sees them in order.
-        self.errands.spawn(async move {
-            for message in waiting {
-                shared
-                    .release(&message, "not answered at the moment", false)
-                    .await;
-            }
-        });
+        failed
     }
 
-    fn finish_batches(&mut self, cursor: &str) {
-        for id in self.batches.settle(cursor) {
-            let steps = Arc::clone(&self.shared.steps);
-            self.errands.spawn(async move {
-                if let Err(error) = steps.step(Step::Finish(id)).await {
-                    tracing::debug!(
-                        code = error.code(),
-                        "the bridge did not take the end of a batch"
-                    );
-                }
-            });
+    fn give_back_waiting(&mut self) {
+        let waiting = self.conversations.take_waiting();
+        for message in &waiting {
+            self.batches.give_back(&message.cursor);
         }
+        self.errands.release(waiting);
     }
 
     fn is_done(&self) -> bool {
-        self.serving.once && self.drained && self.answers.is_empty() && self.poll.is_none()
+        self.serving.once && self.drained && self.answers.is_empty() && !self.polling.is_asking()
     }
 
     fn verdict(&self) -> Result<(), Failure> {
@@ -460,9 +420,9 @@ impl ReplyLoop {
     }
 
     /// Finishes what is under way, or gives it back, within 10 s.
-    async fn wind_down(mut self) {
+    async fn wind_down(&mut self) {
         let since = Instant::now();
-        self.poll = None;
+        self.polling.hang_up();
         self.give_back_waiting();
         if !self.answers.is_empty() {
             (self.shared.tell)(ServeEvent::Stopping {
@@ -472,7 +432,7 @@ impl ReplyLoop {
         let give_up = self.shared.give_up.clone();
         let last_words = async {
             while self.answers.join_next().await.is_some() {}
-            while self.errands.join_next().await.is_some() {}
+            self.errands.all_done().await;
         };
         tokio::pin!(last_words);
         tokio::select! {
@@ -494,5 +454,13 @@ impl std::fmt::Debug for ReplyLoop {
 }
 
 #[cfg(test)]
+#[path = "reply_loop_doubles.rs"]
+mod doubles;
+
+#[cfg(test)]
 #[path = "reply_loop_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "lease_tests.rs"]
+mod lease_tests;

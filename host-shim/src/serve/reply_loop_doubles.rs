@@ -6,9 +6,10 @@ use std::sync::Mutex;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 
-use super::super::*;
+use super::*;
 use crate::component::bindings::{
-    ChannelError, DeliveryStatus, ErrorKind, Receipt, StepOutcome, UnreadableMessage, Verdict,
+    Batch, ChannelError, DeliveryStatus, ErrorKind, Receipt, Step, StepOutcome, UnreadableMessage,
+    Verdict,
 };
 use crate::component::call_error::{Call, CallSite};
 use crate::serve::reply::ReplyRequest;
@@ -48,19 +49,7 @@ impl Bridge {
     }
 
     pub(super) fn gets(&self, conversation: &str, cursor: &str) {
-        let message = InboundMessage {
-            handle: cursor.to_owned(),
-            cursor: cursor.to_owned(),
-            conversation: conversation.to_owned(),
-            message_id: format!("id-{cursor}"),
-            target: conversation.to_owned(),
-            sender: "+15550100".to_owned(),
-            sender_name: None,
-            is_group: false,
-            text: format!("text {cursor}"),
-            received_at: 0,
-        };
-        self.change(|state| state.inbox.push(message));
+        self.change(|state| state.inbox.push(written(conversation, cursor)));
     }
 
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -86,6 +75,22 @@ impl Bridge {
         if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
             panic!("it never happened; settled: {:?}", self.settled());
         }
+    }
+}
+
+/// What somebody wrote in `conversation`.
+pub(super) fn written(conversation: &str, cursor: &str) -> InboundMessage {
+    InboundMessage {
+        handle: cursor.to_owned(),
+        cursor: cursor.to_owned(),
+        conversation: conversation.to_owned(),
+        message_id: format!("id-{cursor}"),
+        target: conversation.to_owned(),
+        sender: "+15550100".to_owned(),
+        sender_name: None,
+        is_group: false,
+        text: format!("text {cursor}"),
+        received_at: 0,
     }
 }
 
@@ -165,6 +170,7 @@ impl Steps for Bridge {
                 let receipt = line.contains(" reply ").then(|| Receipt {
                     target: cursor.clone(),
                     message_id: "out".to_owned(),
+                    message_ids: vec!["out".to_owned()],
                     status: DeliveryStatus::Sent,
                 });
                 if acknowledged {
@@ -181,7 +187,7 @@ impl Steps for Bridge {
     }
 }
 
-/// Replies `re: <text>`, unless told otherwise.
+/// Replies `re: <text>`, unless told otherwise, and nothing in the chat `silent`.
 pub(super) struct Engine {
     /// What was asked, in order.
     pub(super) asked: Mutex<Vec<String>>,
@@ -230,6 +236,7 @@ impl ReplyEngine for Engine {
         self.at_once.lock().unwrap().0 -= 1;
         match self.trouble.lock().unwrap().clone() {
             Some(trouble) => Err(trouble),
+            None if request.conversation == "silent" => Ok(None),
             None => Ok(Some(format!("re: {}", request.text))),
         }
     }
@@ -254,17 +261,17 @@ pub(super) fn serving(concurrency: usize) -> Serving {
 }
 
 /// A loop that runs.
-pub(super) struct Story {
-    pub(super) bridge: Arc<Bridge>,
+pub(super) struct Story<B = Bridge> {
+    pub(super) bridge: Arc<B>,
     pub(super) engine: Arc<Engine>,
     pub(super) events: Arc<Mutex<Vec<ServeEvent>>>,
     pub(super) stop: CancellationToken,
     pub(super) running: JoinHandle<Result<(), Failure>>,
 }
 
-impl Story {
+impl<B: Steps> Story<B> {
     pub(super) fn of(
-        bridge: Arc<Bridge>,
+        bridge: Arc<B>,
         engine: Arc<Engine>,
         change: impl FnOnce(&mut Serving),
     ) -> Self {
@@ -272,7 +279,7 @@ impl Story {
     }
 
     pub(super) fn with_history(
-        bridge: Arc<Bridge>,
+        bridge: Arc<B>,
         engine: Arc<Engine>,
         history: Option<History>,
         change: impl FnOnce(&mut Serving),

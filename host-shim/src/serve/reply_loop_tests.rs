@@ -1,9 +1,6 @@
 //! The loop against a bridge and an engine that do what the test says, on a clock that jumps.
 
-#[path = "reply_loop_doubles.rs"]
-mod doubles;
-
-use self::doubles::{Bridge, Engine, Story, serving};
+use super::doubles::{Bridge, Engine, Story, serving};
 use super::*;
 use crate::component::bindings::ErrorKind;
 use crate::serve::reply::Turn;
@@ -117,6 +114,28 @@ async fn a_reply_waits_for_whatsapp_and_goes_out_once_it_is_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn that_replies_wait_is_said_once_though_messages_without_a_reply_are_settled() {
+    let bridge = Bridge::with(&[("ana", "a1"), ("silent", "s1")]);
+    bridge.change(|state| state.reply_error = Some(ErrorKind::BridgeUnavailable));
+    let story = Story::of(bridge, Engine::with_gates(&[]), |_| {});
+    for next in ["s2", "s3"] {
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        story.bridge.gets("silent", next);
+    }
+    story.bridge.until(|state| state.settled.len() == 3).await;
+    story.bridge.change(|state| state.reply_error = None);
+    story.bridge.until(|state| state.inbox.is_empty()).await;
+    assert_eq!(
+        (
+            story.waits(WaitingFor::Sending),
+            story.recoveries(WaitingFor::Sending)
+        ),
+        (1, 1)
+    );
+    story.stops().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rested_message_without_a_place_is_no_reason_to_wake() {
     let bridge = Bridge::with(&[("ana", "a1")]);
     let message = bridge.change(|state| state.inbox[0].clone());
@@ -129,7 +148,8 @@ async fn a_rested_message_without_a_place_is_no_reason_to_wake() {
     tokio::time::advance(Duration::from_secs(10)).await;
     assert!(serve.wake_at().is_some_and(|at| at <= Instant::now()));
     serve.answers.spawn(std::future::pending());
-    serve.poll = Some(std::future::pending().boxed());
+    serve.ask();
+    assert!(serve.polling.is_asking());
     assert_eq!(serve.wake_at(), None);
 }
 
@@ -139,7 +159,7 @@ async fn a_question_that_falls_due_between_two_looks_at_the_clock_is_still_asked
     let engine = Engine::with_gates(&[]);
     let serve = ReplyLoop::new(serving(1), bridge, engine, None, Arc::new(|_| {}));
     tokio::time::advance(Duration::from_millis(1)).await;
-    assert_eq!(serve.wake_at(), Some(serve.poll_at));
+    assert!(serve.wake_at().is_some_and(|at| at <= Instant::now()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,6 +11,8 @@
     reason = "test code; not every story uses all of it"
 )]
 
+pub mod running;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

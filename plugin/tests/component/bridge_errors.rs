@@ -28,6 +28,7 @@ fn every_code_of_the_contract_has_its_kind() {
         (429, "rate_limited", ErrorKind::BridgeUnavailable),
         (500, "internal", ErrorKind::BridgeUnavailable),
         (503, "store_unavailable", ErrorKind::BridgeUnavailable),
+        (503, "paused", ErrorKind::BridgeUnavailable),
         (503, "not_paired", ErrorKind::BridgeUnavailable),
         (503, "not_connected", ErrorKind::BridgeUnavailable),
         (502, "whatsapp_rejected", ErrorKind::BridgeRefused),
@@ -44,6 +45,15 @@ fn a_bridge_that_is_not_paired_says_how_to_pair() {
     let error = sending(ScriptedBridge::default().then_refusing(503, "not_paired"));
     assert!(
         error.hint.contains("loong whatsapp-personal bridge run"),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_bridge_whose_sending_is_paused_says_how_it_goes_on() {
+    let error = sending(ScriptedBridge::default().then_refusing(503, "paused"));
+    assert!(
+        error.hint.contains("loong whatsapp-personal resume"),
         "{error:?}"
     );
 }
@@ -182,6 +192,9 @@ fn an_answer_that_lacks_something_is_a_clear_error() {
         json!({ "ok": true, "message_id": "", "status": "sent" }),
         json!({ "ok": true, "message_id": "1" }),
         json!({ "ok": true, "message_id": "1", "status": "perhaps" }),
+        json!({ "ok": true, "message_id": "1", "status": "sent", "message_ids": [] }),
+        json!({ "ok": true, "message_id": "1", "status": "sent", "message_ids": ["2", "1"] }),
+        json!({ "ok": true, "message_id": "1", "status": "sent", "message_ids": ["1", 2] }),
     ] {
         let error = sending(ScriptedBridge::answering(payload.clone()));
         assert_eq!(

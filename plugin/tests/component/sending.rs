@@ -41,6 +41,24 @@ fn every_status_of_the_contract_is_understood() {
 }
 
 #[test]
+fn a_message_in_parts_names_all_of_them_and_one_in_one_part_names_itself() {
+    for (more, expected) in [
+        (json!({}), vec!["1"]),
+        (
+            json!({ "message_ids": ["1", "2", "3"] }),
+            vec!["1", "2", "3"],
+        ),
+    ] {
+        let mut answer = json!({ "ok": true, "message_id": "1", "status": "sent" });
+        let fields = answer.as_object_mut().unwrap();
+        fields.extend(more.as_object().unwrap().clone());
+        let bridge = ScriptedBridge::answering(answer);
+        let receipt = send(&bridge, &account(), &hello_to("contact:+15551234567")).unwrap();
+        assert_eq!(receipt.message_ids, expected);
+    }
+}
+
+#[test]
 fn a_group_is_sent_to_by_its_jid() {
     let bridge =
         ScriptedBridge::answering(json!({ "ok": true, "message_id": "1", "status": "sent" }));

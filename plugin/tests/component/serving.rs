@@ -110,6 +110,40 @@ fn an_unreadable_message_does_not_lose_its_neighbours() {
 }
 
 #[test]
+fn an_unreadable_message_is_given_back_as_a_failed_attempt_with_what_is_behind_it() {
+    let mut broken = message();
+    broken["text"] = Value::Null;
+    let mut behind = message();
+    behind["delivery"]["ack_cursor"] = json!("m2");
+    let bridge = ScriptedBridge::answering(
+        json!({ "messages": [broken, behind, group_message()], "batch_id": "b1" }),
+    )
+    .then(json!({ "ok": true }));
+    let batch = receive(&bridge, &Notebook::default(), &account(), &named()).unwrap();
+    assert_eq!(bridge.operations(), ["receive_batch", "release_inbound"]);
+    let payload = bridge.asked()[1]["payload"].clone();
+    assert_eq!(payload["ack_cursor"], "m1");
+    assert_eq!(payload["count_attempt"], true);
+    assert_eq!(payload["reason"], "it cannot be read: it has no text");
+    let [neighbour] = batch.messages.as_slice() else {
+        panic!("{batch:?}");
+    };
+    assert_eq!(neighbour.conversation, "120363012345678901@g.us");
+    assert_eq!(batch.unreadable.len(), 1);
+}
+
+#[test]
+fn a_bridge_that_takes_nothing_back_is_asked_once_and_its_batch_is_used() {
+    let mut broken = message();
+    broken["text"] = Value::Null;
+    let payload = json!({ "messages": [broken, broken, message()] });
+    let bridge = ScriptedBridge::answering(payload).then_refusing(400, "unsupported_operation");
+    let batch = receive(&bridge, &Notebook::default(), &account(), &named()).unwrap();
+    assert_eq!((batch.messages.len(), batch.unreadable.len()), (1, 2));
+    assert_eq!(bridge.operations(), ["receive_batch", "release_inbound"]);
+}
+
+#[test]
 fn something_that_is_no_message_is_unreadable() {
     let batch = received(
         &account(),
@@ -360,6 +394,15 @@ fn settled(
         verdict,
     )
     .unwrap()
+}
+
+fn named() -> Receive {
+    Receive {
+        max_messages: 20,
+        consumer_id: "c".to_owned(),
+        consumer_instance: "i".to_owned(),
+        ..Receive::default()
+    }
 }
 
 fn later() -> Verdict {

@@ -1,12 +1,21 @@
 //! An account's bridge: whether its address may be used, whether it answers, whether it is the one
 //! that it should be, and its state.
 
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
 use super::check::Checks;
-use crate::bridge::http::{Health, HttpDoor, Trust};
+use crate::bridge::http::{AdminCommand, Health, HttpDoor, Trust};
 use crate::catalog::bridge_command;
 use crate::commands::bridge_states::{next_step, words};
+use crate::commands::bridge_status;
+use crate::commands::running_bridge::unix_ms;
 use crate::discovery::manifest::Manifest;
 use crate::door::{BridgeAddress, DoorError};
+
+/// A status comes from memory.
+const STATUS_WAIT: Duration = Duration::from_secs(10);
 
 /// Asks the bridge how it is.
 pub(super) async fn examine(
@@ -45,6 +54,49 @@ pub(super) async fn examine(
     );
     if trust != Some(Trust::Impostor) {
         verdict(checks, &command, &address, health);
+    }
+    if trust == Some(Trust::Proven) {
+        match status(door, &address).await {
+            Some(status) => work(checks, &manifest.channel_id, &status, unix_ms()),
+            None => checks.warn(
+                "bridge_status",
+                format!("the bridge at {address} does not say how it is"),
+                "use a bridge and a host of the same release, and start both anew",
+            ),
+        }
+    }
+}
+
+/// What the bridge says of itself to the operator.
+async fn status(door: &HttpDoor, address: &BridgeAddress) -> Option<Map<String, Value>> {
+    let command = AdminCommand::get("status", Vec::new());
+    let answer = door.admin(address, &command, STATUS_WAIT).await.ok()?;
+    match serde_json::from_str(&answer.body) {
+        Ok(Value::Object(status)) if answer.status == 200 => Some(status),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// Whether what came in is answered: nothing is parked, and sending is not paused.
+fn work(checks: &mut Checks, channel: &str, status: &Map<String, Value>, now: u64) {
+    match bridge_status::dead_letters(status) {
+        0 => checks.ok("dead_letters", "no message is parked"),
+        dead => checks.warn(
+            "dead_letters",
+            format!(
+                "{dead} {} parked: nobody answered, and nobody will by itself",
+                if dead == 1 { "message is" } else { "messages are" }
+            ),
+            format!("loong {channel} inbox list --state dead, then: loong {channel} inbox retry --all-dead"),
+        ),
+    }
+    match bridge_status::pause(status, now) {
+        None => checks.ok("sending", "not paused"),
+        Some(how) => checks.warn(
+            "sending",
+            format!("{how}: nothing is sent, what comes in is kept"),
+            format!("to go on: loong {channel} resume"),
+        ),
     }
 }
 
@@ -249,6 +301,39 @@ mod tests {
         }
         let impostor = authentic(Wanted::Nothing, Some(Trust::Impostor));
         assert_eq!(impostor.last().unwrap().0, Status::Fail);
+    }
+
+    fn working(status: serde_json::Value) -> Vec<(&'static str, Status, String)> {
+        let mut checks = Checks::default();
+        work(
+            &mut checks,
+            "pigeon-post",
+            status.as_object().unwrap(),
+            120_000,
+        );
+        let checks = checks.into_vec().into_iter();
+        checks
+            .map(|check| (check.id, check.status, check.hint.unwrap_or_default()))
+            .collect()
+    }
+
+    #[test]
+    fn parked_messages_and_a_pause_are_warnings_with_the_command_that_helps() {
+        let fine = working(serde_json::json!({"paused": null, "queue": {"dead": 0}}));
+        assert!(
+            fine.iter().all(|(_, status, _)| *status == Status::Ok),
+            "{fine:?}"
+        );
+        let status =
+            serde_json::json!({"paused": {"since": 0, "by": "owner"}, "queue": {"dead": 2}});
+        let [dead, paused] = working(status).try_into().unwrap();
+        assert_eq!((dead.0, dead.1), ("dead_letters", Status::Warn));
+        assert!(
+            dead.2.contains("loong pigeon-post inbox list --state dead"),
+            "{dead:?}"
+        );
+        assert_eq!((paused.0, paused.1), ("sending", Status::Warn));
+        assert!(paused.2.contains("loong pigeon-post resume"), "{paused:?}");
     }
 
     #[test]

@@ -74,6 +74,7 @@ impl wit::Guest for Hostile {
         Ok(wit::Receipt {
             target: message.target,
             message_id: misbehave(word(&account.bridge_settings, "behave")),
+            message_ids: Vec::new(),
             status: wit::DeliveryStatus::Sent,
         })
     }

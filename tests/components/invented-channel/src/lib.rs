@@ -104,7 +104,7 @@ impl wit::Guest for PigeonPost {
                 "pigeons fly to lofts only",
             ));
         }
-        post::fly(loft, &message.text)
+        post::fly(loft, &message.text, message.idempotency_key.as_deref())
     }
 
     fn serve_step(
@@ -120,7 +120,7 @@ impl wit::Guest for PigeonPost {
                     failure(ErrorKind::InvalidInput, "no_ring", "no ring, no pigeon")
                 })?;
                 let receipt = match settlement.verdict {
-                    wit::Verdict::Reply(text) => Some(post::fly(loft, &text)?),
+                    wit::Verdict::Reply(text) => Some(post::fly(loft, &text, None)?),
                     wit::Verdict::NoReply => None,
                     // A pigeon that is not set free is seen again.
                     wit::Verdict::Later(_) => return Ok(wit::StepOutcome::Settled(None)),

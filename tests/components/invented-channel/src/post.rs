@@ -1,5 +1,5 @@
 //! The wire format of pigeon post, which shares nothing with the one of real channels:
-//! `{"fly":{to,letter}}` → `{"landed":"<id>"}`, `{"arrivals":{limit,patience}}` →
+//! `{"fly":{to,letter,seal}}` → `{"landed":"<id>"}`, `{"arrivals":{limit,patience}}` →
 //! `{"pigeons":[{ring,from,letter}]}`, `{"set_free":"<ring>"}` → `{}`.
 
 use serde_json::{Value, json};
@@ -10,11 +10,16 @@ use crate::failure;
 
 const TIMEOUT_MS: u32 = 30_000;
 
-pub(crate) fn fly(loft: &str, letter: &str) -> Result<wit::Receipt, wit::ChannelError> {
-    let answer = ask(
-        &json!({ "fly": { "to": loft, "letter": letter } }),
-        TIMEOUT_MS,
-    )?;
+pub(crate) fn fly(
+    loft: &str,
+    letter: &str,
+    seal: Option<&str>,
+) -> Result<wit::Receipt, wit::ChannelError> {
+    let mut flight = json!({ "fly": { "to": loft, "letter": letter } });
+    if let (Some(seal), Some(order)) = (seal, flight.pointer_mut("/fly")) {
+        order["seal"] = json!(seal);
+    }
+    let answer = ask(&flight, TIMEOUT_MS)?;
     let landed = answer
         .get("landed")
         .and_then(Value::as_str)
@@ -22,6 +27,7 @@ pub(crate) fn fly(loft: &str, letter: &str) -> Result<wit::Receipt, wit::Channel
     Ok(wit::Receipt {
         target: format!("pigeon-post/{loft}"),
         message_id: landed.to_owned(),
+        message_ids: vec![landed.to_owned()],
         status: wit::DeliveryStatus::Sent,
     })
 }

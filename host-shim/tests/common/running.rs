@@ -1,0 +1,83 @@
+//! A bridge that `bridge run` starts: a small one in Node that a story brings along.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Child;
+use std::time::Duration;
+
+use super::{Place, Ran, end_of};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A place whose pigeons have a bridge that `bridge run` can start, on a port that is free.
+pub fn place_with_bridge(script: &str) -> (Place, u16) {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    let place = Place::with_pigeons(&format!("http://127.0.0.1:{port}/tower"));
+    let text = fs::read_to_string(place.path("loong.toml")).unwrap();
+    place.configure(&format!("{text}nest = '~/nest'\n"));
+    place.edit("plugins/invented-channel/loong.plugin.json", |manifest| {
+        manifest["metadata"]["loong_bridge_entry"] = "bridge.mjs".into();
+    });
+    fs::write(place.path("plugins/invented-channel/bridge.mjs"), script).unwrap();
+    (place, port)
+}
+
+pub fn token_file(place: &Place, port: u16) -> std::path::PathBuf {
+    place.path(&format!("home/run/bridge-127.0.0.1-{port}.token"))
+}
+
+/// A running `bridge run`, past its first events.
+pub struct Running {
+    child: Option<Child>,
+    /// What it has said on standard error.
+    words: std::sync::mpsc::Receiver<String>,
+}
+
+impl Running {
+    pub fn start(place: &Place, more: &[&str]) -> Self {
+        let arguments = [&["pigeon-post", "bridge", "run"], more].concat();
+        let mut child = place.start(&arguments);
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (said, words) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                said.send(line).ok();
+            }
+        });
+        Self {
+            child: Some(child),
+            words,
+        }
+    }
+
+    /// The lines up to and with the first that contains `wanted`.
+    #[track_caller]
+    pub fn says(&self, wanted: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Ok(line) = self.words.recv_timeout(PATIENCE) {
+            let found = line.contains(wanted);
+            lines.push(line);
+            if found {
+                return lines;
+            }
+        }
+        panic!("it never says {wanted}: {lines:#?}");
+    }
+
+    pub async fn stop(mut self) -> Ran {
+        let child = self.child.take().unwrap();
+        let process = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+        end_of(child).await
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
