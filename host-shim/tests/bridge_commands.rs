@@ -13,8 +13,8 @@ mod common;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use common::running::{self, Running, token_file};
 use common::Place;
+use common::running::{self, Running, token_file};
 use serde_json::Value;
 
 /// A bridge that keeps the contract's words on tokens and commands, and knows nothing else.

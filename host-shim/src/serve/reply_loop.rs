@@ -462,5 +462,9 @@ mod doubles;
 mod tests;
 
 #[cfg(test)]
+#[path = "lease_doubles.rs"]
+mod lease_doubles;
+
+#[cfg(test)]
 #[path = "lease_tests.rs"]
 mod lease_tests;

@@ -35,7 +35,7 @@ export const DEFAULT_SETTINGS = Object.freeze({
 });
 
 /** Rows of settled messages are kept no longer, and their texts with them. */
-const LONGEST_KEPT_MS = 30 * 24 * 60 * 60 * 1000;
+const LONGEST_KEPT_MS = 365 * 24 * 60 * 60 * 1000;
 /** 256 bits as `loong … bridge run` writes them. */
 const TOKEN = /^[0-9a-f]{64}$/i;
 const OTHERS = 0o077;
@@ -56,7 +56,7 @@ export function readSettings(command) {
       optional(given.backlog_max_age_ms, isWhole, "settings.backlog_max_age_ms", "a whole number of milliseconds, 0 or more") ??
       DEFAULT_SETTINGS.backlogMaxAgeMs,
     keepInboundTextMs:
-      optional(given.keep_inbound_text_ms, isKept, "settings.keep_inbound_text_ms", "a whole number of milliseconds, from 0 to 30 days (2592000000)") ??
+      optional(given.keep_inbound_text_ms, isKept, "settings.keep_inbound_text_ms", "a whole number of milliseconds, from 0 to 365 days (31536000000)") ??
       DEFAULT_SETTINGS.keepInboundTextMs,
     keepOutboundTextMs:
       optional(given.keep_outbound_text_ms, isWhole, "settings.keep_outbound_text_ms", "a whole number of milliseconds, 0 or more") ??

@@ -113,6 +113,20 @@ test("an acknowledged text is kept as long as the operator wants, ids and times 
   assert.match(String(rows().dead?.body), /text of dead/);
 });
 
+test("a text that is to be kept longer than ids need stays with them", async (t) => {
+  const day = 24 * 60 * 60 * 1000;
+  const { says, gets, rows, inbox, cursor, pass, store, clock } = story(t, { keepInboundTextMs: 60 * day });
+  says(ANA, "A1");
+  await gets();
+  inbox.acknowledge(cursor("A1"));
+  pass(59 * day);
+  store.inbox.forgetOld(clock.at);
+  assert.match(String(rows().A1?.body), /text of A1/);
+  pass(2 * day);
+  store.inbox.forgetOld(clock.at);
+  assert.deepEqual(Object.keys(rows()), []);
+});
+
 test("a text that was kept goes at the next start, when nobody wants it kept any more", async (t) => {
   const first = story(t, { keepInboundTextMs: 86_400_000 });
   first.says(ANA, "A1");

@@ -50,7 +50,7 @@ for (const [key, value] of /** @type {[string, unknown][]} */ ([
   ["backlog_max_age_ms", 1.5],
   ["backlog_max_age_ms", "24h"],
   ["keep_inbound_text_ms", "7d"],
-  ["keep_inbound_text_ms", 31 * 24 * 60 * 60 * 1000],
+  ["keep_inbound_text_ms", 366 * 24 * 60 * 60 * 1000],
   ["keep_outbound_text_ms", -1],
   ["keep_outbound_text_ms", "7d"],
   ["bridge_auth", "open"],

@@ -36,7 +36,7 @@ export class InboxRows {
   /** @param {number} now drops acknowledged texts, and rows of which no duplicate is expected any more */
   forgetOld(now) {
     this.#db.transaction(() => {
-      this.#db.run("DELETE FROM inbox WHERE state = 'done' AND ended_at < ?", now - DUPLICATES_KNOWN_MS);
+      this.#db.run("DELETE FROM inbox WHERE state = 'done' AND ended_at < ?", now - Math.max(DUPLICATES_KNOWN_MS, this.keepTextMs ?? 0));
       if (this.keepTextMs === null) return;
       this.#db.run("UPDATE inbox SET body = NULL WHERE state = 'done' AND body IS NOT NULL AND ended_at <= ?", now - this.keepTextMs);
     });
