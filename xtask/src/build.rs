@@ -69,7 +69,7 @@ pub(crate) enum Targets {
 pub(crate) fn host_to_kill(built: &Built) -> Result<()> {
     let build = |what: &str, more: &[&str]| {
         let mut command = process::cargo();
-        command.args(["build", "--release", "--workspace", "--bin", "loong"]);
+        command.args(["build", "--release", "--workspace", "--bins"]);
         process::run(what, command.args(more))
     };
     build(

@@ -6,12 +6,18 @@
 
 import fs from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { FatalError } from "./errors.mjs";
 
 const PRIVATE_DIR = 0o700;
 const PRIVATE_FILE = 0o600;
 const OTHERS = 0o077;
 const LOCK = "bridge.lock";
+/** A bridge that has lost its parent finishes what is under way, which has its own limit. */
+const ENDING_MS = 15_000;
+const ENDING_LOOK_MS = 50;
+/** States of a process that only its parent still sees. */
+const DEAD = "ZX";
 
 /**
  * @param {string} dir
@@ -54,21 +60,53 @@ export function makePrivate(file) {
  */
 export function lockAuthDir(dir) {
   const file = path.join(dir, LOCK);
-  const mine = JSON.stringify({ pid: process.pid, started: startTime(process.pid) });
+  const mine = JSON.stringify({ pid: process.pid, started: statOf(process.pid)?.started ?? null, parent: process.ppid });
   for (let attempt = 0; attempt < 5; attempt += 1) {
     if (createLock(file, mine)) return () => releaseLock(file, mine);
     const found = read(file);
     const owner = ownerOf(found);
     if (owner !== null) {
-      throw new FatalError(
-        "store_locked",
-        `another bridge (process ${owner}) uses the auth dir ${dir}`,
+      throw new LockedError(
+        owner,
+        `another bridge (process ${owner.pid}) uses the auth dir ${dir}`,
         "stop that bridge first, or give this one an auth dir of its own",
       );
     }
     setStaleAside(file, found);
   }
   throw new FatalError("store_locked", `the lock ${file} changes hands without end`, "see which bridges are starting, and start one");
+}
+
+class LockedError extends FatalError {
+  /**
+   * @param {{ ending: boolean }} owner
+   * @param {string} message
+   * @param {string} hint
+   */
+  constructor({ ending }, message, hint) {
+    super("store_locked", message, hint);
+    this.ending = ending;
+  }
+}
+
+/**
+ * As `lockAuthDir`, but waits for a bridge whose parent is gone: it ends by itself, and whoever
+ * started it is just being started again.
+ * @param {string} dir
+ * @param {() => void} tell that it waits; called once
+ * @returns {Promise<() => void>}
+ */
+export async function awaitLock(dir, tell) {
+  const deadline = performance.now() + ENDING_MS;
+  for (let first = true; ; first = false) {
+    try {
+      return lockAuthDir(dir);
+    } catch (error) {
+      if (!(error instanceof LockedError) || !error.ending || performance.now() > deadline) throw error;
+      if (first) tell();
+      await sleep(ENDING_LOOK_MS);
+    }
+  }
 }
 
 /**
@@ -115,7 +153,7 @@ function releaseLock(file, mine) {
 
 /**
  * @param {string} content of a lock
- * @returns {number | null} the living process that holds it
+ * @returns {{ pid: number, ending: boolean } | null} the living process that holds it
  */
 function ownerOf(content) {
   const lock = parseLock(content);
@@ -125,18 +163,22 @@ function ownerOf(content) {
   } catch (error) {
     if (codeOf(error) !== "EPERM") return null;
   }
-  const now = startTime(lock.pid);
-  return now !== null && lock.started !== null && now !== lock.started ? null : lock.pid;
+  const now = statOf(lock.pid);
+  if (now === null) return { pid: lock.pid, ending: false };
+  // One that was killed stands in the list until its parent has looked.
+  if (DEAD.includes(now.state) || (lock.started !== null && now.started !== lock.started)) return null;
+  return { pid: lock.pid, ending: lock.parent !== null && now.parent !== lock.parent };
 }
 
 /**
  * @param {string} content
- * @returns {{ pid: number, started: string | null } | null}
+ * @returns {{ pid: number, started: string | null, parent: number | null } | null}
  */
 function parseLock(content) {
   try {
-    const { pid, started } = JSON.parse(content);
-    return Number.isSafeInteger(pid) && pid > 0 ? { pid, started: typeof started === "string" ? started : null } : null;
+    const { pid, started, parent } = JSON.parse(content);
+    if (!Number.isSafeInteger(pid) || pid <= 0) return null;
+    return { pid, started: typeof started === "string" ? started : null, parent: Number.isSafeInteger(parent) ? parent : null };
   } catch {
     return null;
   }
@@ -144,12 +186,15 @@ function parseLock(content) {
 
 /**
  * @param {number} pid
- * @returns {string | null} when the process started, in ticks since boot; null where /proc is absent
+ * @returns {{ state: string, parent: number, started: string } | null} `started`: in ticks since
+ * boot; null where /proc is absent
  */
-function startTime(pid) {
+function statOf(pid) {
   const stat = read(`/proc/${pid}/stat`);
-  // The name in parentheses may hold spaces; the start time is the 20th field after it.
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? null;
+  if (stat === "") return null;
+  // The name in parentheses may hold spaces; what follows it begins with the third field.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return { state: fields[0] ?? "", parent: Number(fields[1]), started: fields[19] ?? "" };
 }
 
 /** @param {string} file */

@@ -9,7 +9,7 @@ import os from "node:os";
 import readline from "node:readline";
 import { fileURLToPath } from "node:url";
 import { Access } from "./access.mjs";
-import { lockAuthDir, prepareAuthDir } from "./auth-dir.mjs";
+import { awaitLock, prepareAuthDir } from "./auth-dir.mjs";
 import { listenToParent } from "./control.mjs";
 import { FatalError, safeName } from "./errors.mjs";
 import { createEmitter } from "./events.mjs";
@@ -98,7 +98,7 @@ async function live(options, version, { emit, warnings }, die) {
   }
 
   prepareAuthDir(options.authDir);
-  const unlock = lockAuthDir(options.authDir);
+  const unlock = await awaitLock(options.authDir, () => emit("warning", { code: "bridge_ending", message: "An earlier bridge of this auth dir is still ending; waiting for it." }));
   process.on("exit", unlock);
   const store = openStore(options.authDir);
   const pause = new Pause(store, emit);

@@ -1,6 +1,6 @@
 //! What the contacts wrote and what came back: every message answered once, in order, in its chat.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -34,8 +34,9 @@ struct Phone {
     looked_at: usize,
     /// A phone shows a message once, however often its id arrives.
     by_id: HashMap<String, String>,
-    /// Answers by chat: its own, and the group.
-    answers: BTreeMap<String, Vec<String>>,
+    /// Answers in its own chat.
+    answers: Vec<String>,
+    answers_in_group: Vec<String>,
 }
 
 impl Ledger {
@@ -81,13 +82,14 @@ impl Ledger {
 
     /// Waits until every phone shows as many answers as there are questions in its chats.
     pub(super) async fn settled(&mut self, within: Duration) -> Result<()> {
+        let group = &self.group;
         for phone in &mut self.phones {
             let expected = phone.written.len() + self.written_in_group.len();
             let contact = phone.contact.clone();
             let what = format!("{expected} answers on the phone of {}", contact.name());
             contact
                 .wait_for_messages(within, &what, |received| {
-                    phone.look_at(received)?;
+                    phone.look_at(received, group)?;
                     Ok(phone.by_id.len() >= expected)
                 })
                 .await?;
@@ -98,13 +100,15 @@ impl Ledger {
     /// Nothing was lost, answered twice, out of order, or in the wrong chat.
     pub(super) fn verify(&mut self) -> Result<()> {
         for phone in &mut self.phones {
-            phone.look_at(&phone.contact.received())?;
-            for (chat, written) in [
-                (phone.contact.pn_jid(), &phone.written),
-                (self.group.jid().to_owned(), &self.written_in_group),
+            phone.look_at(&phone.contact.received(), &self.group)?;
+            for (chat, answers, written) in [
+                ("their own chat", &phone.answers, &phone.written),
+                (
+                    self.group.subject(),
+                    &phone.answers_in_group,
+                    &self.written_in_group,
+                ),
             ] {
-                let nothing = Vec::new();
-                let answers = phone.answers.get(&chat).unwrap_or(&nothing);
                 let first = answers.iter().zip(written).position(|(a, b)| a != b);
                 let at = first.unwrap_or(answers.len().min(written.len()));
                 ensure!(
@@ -127,11 +131,12 @@ impl Phone {
             written: Vec::new(),
             looked_at: 0,
             by_id: HashMap::new(),
-            answers: BTreeMap::new(),
+            answers: Vec::new(),
+            answers_in_group: Vec::new(),
         }
     }
 
-    fn look_at(&mut self, received: &[Received]) -> Result<()> {
+    fn look_at(&mut self, received: &[Received], group: &Group) -> Result<()> {
         for each in received.iter().skip(self.looked_at) {
             if let Some(first) = self.by_id.get(&each.id) {
                 ensure!(
@@ -141,10 +146,11 @@ impl Phone {
                 continue;
             }
             self.by_id.insert(each.id.clone(), each.text.clone());
-            self.answers
-                .entry(each.chat.clone())
-                .or_default()
-                .push(each.text.clone());
+            let shown = match each.chat == group.jid() {
+                true => &mut self.answers_in_group,
+                false => &mut self.answers,
+            };
+            shown.push(each.text.clone());
         }
         self.looked_at = received.len();
         Ok(())

@@ -205,6 +205,9 @@ impl Victims {
 
     /// How often the bridge of the running `bridge run` has died.
     fn crashes(&self) -> usize {
+        if !self.story.has_bridge() {
+            return 0;
+        }
         let lines = self.story.bridge().lines();
         lines
             .iter()
