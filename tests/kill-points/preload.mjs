@@ -17,7 +17,7 @@ const Database = createRequire(process.env.LOONG_KILL_PACKAGE ?? "")("libsql");
 
 /** What a statement is about. A transaction is about everything that its statements are. */
 const MARKS = Object.freeze({
-  journal: /^\s*INSERT\b.*\bINTO\s+journal\b/is,
+  journal: /^\s*INSERT\b.*\bINTO\s+journal_parts\b/is,
   inbox: /^\s*INSERT\b.*\bINTO\s+inbox\b/is,
   lease: /^\s*UPDATE\s+inbox\b.*'leased'/is,
   acknowledged: /^\s*UPDATE\s+inbox\b.*'done'/is,

@@ -16,6 +16,7 @@ import { SILENT, TRANSACTIONS } from "./quiet.mjs";
  *   auth: import("@whiskeysockets/baileys").AuthenticationState,
  *   signal: import("./signal.mjs").Signal,
  *   journal: import("./journal.mjs").Journal,
+ *   inOrder: import("./in-order.mjs").InOrder,
  *   outbox: import("./outbox.mjs").Outbox,
  *   timing: import("./timing.mjs").Timing,
  *   webUrl: string | null,
@@ -39,7 +40,7 @@ export class Connection {
   /** @type {Promise<void>} all that it had to say has been heard */ #heard;
 
   /** @param {Setup} setup */
-  constructor({ auth, signal, journal, outbox, timing, webUrl, webVersion, version }) {
+  constructor({ auth, signal, journal, inOrder, outbox, timing, webUrl, webVersion, version }) {
     this.#timing = timing;
     this.socket = BEHALF.run(this.id, () => makeWASocket({
       auth,
@@ -68,6 +69,7 @@ export class Connection {
         resolve();
       });
     });
+    inOrder.hold(this.socket.ws);
     // Before anybody else: a message is decrypted as soon as it is heard of.
     this.socket.ws.on("frame", (/** @type {unknown} */ frame) => journal.notice(frame));
     keepUnavailable(this.socket);

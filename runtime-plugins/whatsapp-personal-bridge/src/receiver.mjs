@@ -58,13 +58,14 @@ export class Receiver {
    * half a minute later; that counts for what the journal does not know, as what cannot be read.
    * @param {Socket} socket a new one, before anything has come in on it
    * @param {import("./journal.mjs").Journal} [journal]
+   * @param {Pick<import("./in-order.mjs").InOrder, "wasLate">} [inOrder]
    */
-  listen(socket, journal) {
+  listen(socket, journal, inOrder) {
     if (journal) this.take(journal, socket);
     hearMessages(socket.ev, (message, type) =>
       this.#enqueue(async () => {
         if (journal?.knows(message.key)) journal.heard(message);
-        else await this.#take(socket, message, type);
+        else await this.#take(socket, message, inOrder?.wasLate(message.key.id) ? "append" : type);
       }),
     );
     // What the phone sends again comes as a change of what could not be read.

@@ -11,6 +11,7 @@ import { isLinked, loadAuth } from "./auth-state.mjs";
 import { codeOf, Connection } from "./connection.mjs";
 import { RequestError } from "./errors.mjs";
 import { fromJid } from "./identity.mjs";
+import { InOrder } from "./in-order.mjs";
 import { Journal } from "./journal.mjs";
 import { Pairing } from "./pairing.mjs";
 import { hearReceipts } from "./receipts.mjs";
@@ -48,6 +49,7 @@ export class Session {
   /** @type {Receiver} */ #receiver;
   /** @type {Pairing} */ #pairing;
   #signal = new Signal();
+  #inOrder = new InOrder();
   /** @type {Connection | null} */ #connection = null;
   /** @type {Promise<void> | null} connections that we have left and that still end */ #closing = null;
   /** @type {Connection | null} the last one that was opened */ #latest = null;
@@ -226,7 +228,7 @@ export class Session {
     // Between two rounds of codes a person sees one pairing, not many connections.
     if (this.#state !== "pairing") this.#setState("connecting", null, this.#paired ? "Connecting to WhatsApp." : "Asking WhatsApp for a QR code.");
     const journal = new Journal(store.journal, auth, die);
-    const connection = new Connection({ auth: auth.state, signal: this.#signal, journal, outbox, timing: this.#timing, webUrl, webVersion: settings.webVersion, version });
+    const connection = new Connection({ auth: auth.state, signal: this.#signal, journal, inOrder: this.#inOrder, outbox, timing: this.#timing, webUrl, webVersion: settings.webVersion, version });
     this.#connection = connection;
     this.#latest = connection;
     const { socket } = connection;
@@ -266,7 +268,7 @@ export class Session {
       if (update.connection === "open") this.#opened(connection);
       if (update.connection === "close") this.#ended(connection, codeOf(update.lastDisconnect?.error), null);
     });
-    this.#receiver.listen(socket, journal);
+    this.#receiver.listen(socket, journal, this.#inOrder);
     hearReceipts(socket.ev, (messageId, what, at) => outbox.receipt(messageId, what, at), (jid) => people.isSelf(jid));
   }
 

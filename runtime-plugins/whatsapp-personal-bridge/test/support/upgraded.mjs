@@ -10,6 +10,7 @@ import http from "node:http";
 import { decodeBinaryNode } from "@whiskeysockets/baileys";
 import { loadAuth } from "../../src/auth-state.mjs";
 import { Connection } from "../../src/connection.mjs";
+import { InOrder } from "../../src/in-order.mjs";
 import { Journal } from "../../src/journal.mjs";
 import { Signal } from "../../src/signal.mjs";
 import { TIMING } from "../../src/timing.mjs";
@@ -58,6 +59,7 @@ export async function standing(t, login) {
     auth: auth.state,
     signal: new Signal(),
     journal: new Journal(made.store.journal, auth, die),
+    inOrder: new InOrder(),
     outbox: made.outbox,
     timing: { ...TIMING, closeMs: 50, logoutMs: 200 },
     webUrl: `ws://127.0.0.1:${port}/ws/chat`,
