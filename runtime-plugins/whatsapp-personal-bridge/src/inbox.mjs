@@ -30,6 +30,8 @@ import { TIMING } from "./timing.mjs";
 /** Messages that wait in memory while no allowlist has been named. */
 export const UNDECIDED_LIMIT = 1_000;
 const LAST_ALLOWLIST = "allowed_chat_ids";
+const ACCOUNT = "account";
+const OTHER_ACCOUNT = "another account was linked";
 /** Chats whose place on the list has been told in this run; after that many they are told again. */
 const TOLD_LIMIT = 10_000;
 
@@ -179,6 +181,20 @@ export class Inbox {
     const done = this.#store.inbox.drop(cursor, this.#now());
     this.#handout.changed();
     return done;
+  }
+
+  /**
+   * What one number was written is never answered from another: it is parked.
+   * @param {string} account the number that is linked now
+   * @returns {number} how many messages of an earlier one were waiting
+   */
+  belongsTo(account) {
+    return this.#store.transaction(() => {
+      const last = this.#store.settings.get(ACCOUNT);
+      if (last === account) return 0;
+      this.#store.settings.save(ACCOUNT, account);
+      return last === null ? 0 : this.#store.inbox.buryOpen({ at: this.#now(), reason: OTHER_ACCOUNT });
+    });
   }
 
   /** The pause has begun or ended. */

@@ -291,6 +291,10 @@ export class Session {
     this.#history = { ...this.#history, rounds: 0, restarted: false };
     this.#settling = setTimeout(() => (this.#history = { ...FRESH, takenOverAt: this.#history.takenOverAt }), this.#timing.settledMs);
     if (me) this.#self = selfOf(me);
+    const parked = this.#self?.phone ? this.#parts.inbox.belongsTo(this.#self.phone) : 0;
+    if (parked > 0) {
+      this.#parts.emit("warning", { code: "account_changed", message: `Another number is linked now. ${parked} messages that waited for an answer of the last one are parked as dead letters.` });
+    }
     this.#setState("connected", null, "Connected to WhatsApp.");
     this.#connectedSince = this.#changedAt;
     this.#connections += 1;

@@ -113,6 +113,20 @@ test("an acknowledged text is kept as long as the operator wants, ids and times 
   assert.match(String(rows().dead?.body), /text of dead/);
 });
 
+test("what one number was written is parked when another number is linked, and only then", async (t) => {
+  const { says, gets, rows, inbox, cursor } = story(t);
+  assert.equal(inbox.belongsTo("+15550001000"), 0);
+  says(ANA, "A1");
+  says(BEN, "B1", "B2");
+  await gets();
+  inbox.acknowledge(cursor("B1"));
+  assert.equal(inbox.belongsTo("+15550001000"), 0, "the same number again");
+  assert.equal(inbox.belongsTo("+15550002000"), 2);
+  assert.deepEqual([rows().A1, rows().B1, rows().B2].map((row) => row?.state), ["dead", "done", "dead"]);
+  assert.equal(rows().A1?.reason, "another account was linked");
+  assert.deepEqual(await gets(), []);
+});
+
 test("a text that is to be kept longer than ids need stays with them", async (t) => {
   const day = 24 * 60 * 60 * 1000;
   const { says, gets, rows, inbox, cursor, pass, store, clock } = story(t, { keepInboundTextMs: 60 * day });

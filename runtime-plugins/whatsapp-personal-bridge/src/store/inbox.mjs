@@ -146,6 +146,15 @@ export class InboxRows {
   }
 
   /**
+   * Makes dead letters of all that waits or is leased.
+   * @param {{ at: number, reason: string }} end
+   * @returns {number} how many
+   */
+  buryOpen({ at, reason }) {
+    return this.#db.run(`UPDATE inbox SET ${ENDED}, state = 'dead', reason = ?, ended_at = ? WHERE state IN ('waiting', 'leased')`, reason, at).changes;
+  }
+
+  /**
    * @param {string} cursor asked again, nothing happens
    * @param {number} now
    */
