@@ -230,6 +230,23 @@ mod tests {
     }
 
     #[test]
+    fn one_message_or_all_dead_ones_are_put_back_with_any_other_flag() {
+        let retry = |words: &[&str]| {
+            ChannelCli::try_parse_from([&["loong <CHANNEL>", "inbox", "retry"], words].concat())
+        };
+        for words in [
+            &["c1"][..],
+            &["c1", "--json", "--account", "work"],
+            &["--all-dead", "--json"],
+        ] {
+            retry(words).unwrap();
+        }
+        for words in [&[][..], &["--json"], &["c1", "--all-dead"]] {
+            retry(words).unwrap_err();
+        }
+    }
+
+    #[test]
     fn listing_is_what_channels_does_by_itself() {
         let cli = Cli::try_parse_from(["loong", "channels", "--json"]).unwrap();
         let Command::Channels(channels) = cli.command else {

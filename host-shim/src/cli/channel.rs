@@ -156,10 +156,9 @@ pub struct InboxShowArgs {
 }
 
 #[derive(Debug, Clone, Default, Args)]
-#[group(required = true, multiple = false, args = ["cursor", "all_dead"])]
 pub struct InboxRetryArgs {
     /// Which message, as the list names it
-    #[arg(value_parser = cursor)]
+    #[arg(value_parser = cursor, required_unless_present = "all_dead", conflicts_with = "all_dead")]
     pub cursor: Option<String>,
     /// All dead letters
     #[arg(long)]

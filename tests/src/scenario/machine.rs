@@ -159,9 +159,6 @@ impl Machine {
         ] {
             command.env_remove(name);
         }
-        for (name, value) in &self.environment {
-            command.env(name, value);
-        }
         let timing = self.timing_file();
         if timing.exists() {
             command.env("LOONG_TEST_TIMING", timing);
@@ -170,6 +167,9 @@ impl Machine {
             Some(url) => command.env("LOONG_WHATSAPP_WEB_URL", url),
             None => command.env_remove("LOONG_WHATSAPP_WEB_URL"),
         };
+        for (name, value) in &self.environment {
+            command.env(name, value);
+        }
         command
     }
 
