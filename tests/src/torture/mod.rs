@@ -56,14 +56,14 @@ impl Torture {
 
     /// A kill chosen by chance.
     pub fn any_kill(&mut self) -> Kill {
-        let all = Kill::all();
-        let timed = [Kill::BridgeAnytime, Kill::HostAnytime, Kill::BothAnytime];
+        let timed = vec![Kill::BridgeAnytime, Kill::HostAnytime, Kill::BothAnytime];
         // Named points and random times in equal parts.
-        if self.chance.random_bool(0.5) {
-            timed[self.chance.random_range(0..timed.len())]
-        } else {
-            all[self.chance.random_range(0..all.len())]
-        }
+        let choice = match self.chance.random_bool(0.5) {
+            true => timed,
+            false => Kill::all(),
+        };
+        let place = self.chance.random_range(0..choice.len());
+        choice.get(place).copied().unwrap_or(Kill::BothAnytime)
     }
 
     /// Contacts write, `kill` happens, everything is started again and comes to rest.

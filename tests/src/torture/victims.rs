@@ -135,14 +135,16 @@ impl Victims {
     /// Everything that came in is settled, and everything that was to go out has gone.
     pub(super) async fn nothing_left(&self) -> Result<()> {
         let (status, answer) = self.story.posts("bridge_status", json!({})).await?;
-        let state = &answer["payload"];
+        let count = |of: &str| answer.pointer(of).and_then(serde_json::Value::as_u64);
+        let left = [
+            "/payload/inbox/waiting",
+            "/payload/dead_letters",
+            "/payload/outbox/pending",
+            "/payload/outbox/failed",
+        ];
         ensure!(
-            status == 200
-                && state["inbox"]["waiting"] == 0
-                && state["dead_letters"] == 0
-                && state["outbox"]["pending"] == 0
-                && state["outbox"]["failed"] == 0,
-            "something is left: {state}"
+            status == 200 && left.into_iter().all(|of| count(of) == Some(0)),
+            "something is left: {answer}"
         );
         Ok(())
     }
@@ -242,7 +244,9 @@ impl fmt::Debug for Victims {
 
 fn last_process(bridge: &Running) -> Result<Pid> {
     let listening = events(&bridge.lines(), "listening");
-    let id = listening.last().and_then(|event| event["pid"].as_i64());
+    let id = listening
+        .last()
+        .and_then(|event| event.get("pid")?.as_i64());
     id.and_then(|id| Pid::from_raw(i32::try_from(id).ok()?))
         .context("the bridge has said its process id")
 }
