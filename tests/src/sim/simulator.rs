@@ -200,6 +200,13 @@ impl Simulator {
         self.shared.change(|world| world.marks_late = does);
     }
 
+    /// What people write from now on carries the time `ago`, in whole seconds, as if it had been
+    /// under way since.
+    pub fn dates_messages_back(&self, ago: Duration) {
+        self.shared
+            .change(|world| world.written_ago = ago.as_secs());
+    }
+
     /// How many QR codes one connection can show (6 by default): after the last one has expired
     /// the client has to connect again.
     pub fn offer_qr_codes(&self, count: usize) {

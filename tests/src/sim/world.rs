@@ -28,6 +28,8 @@ pub(crate) struct World {
     /// Whether late messages carry the `offline` attribute, as WhatsApp's do. Clients then treat
     /// them as backlog.
     pub(crate) marks_late: bool,
+    /// How many seconds ago people say that they wrote what they write now.
+    pub(crate) written_ago: u64,
     pub(crate) journal: Journal,
     pub(crate) faults: Faults,
     /// How many QR codes one connection can show.
@@ -51,6 +53,7 @@ impl World {
             groups: BTreeMap::new(),
             lines: Lines::default(),
             marks_late: false,
+            written_ago: 0,
             journal: Journal::default(),
             faults: Faults::default(),
             qr_references: QR_REFERENCES,

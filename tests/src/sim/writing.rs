@@ -386,7 +386,7 @@ fn post(
     let (kind, media) = announcement(inner.unwrap_or(&message));
     let node = stanza
         .attr("id", id.as_str())
-        .attr("t", clock::now())
+        .attr("t", clock::now().saturating_sub(world.written_ago))
         .attr("type", kind)
         .attr("notify", world.person(&author.number)?.name.as_str())
         .children(sealed.into_iter().map(|sealed| enclosure(sealed, media)))
