@@ -174,11 +174,8 @@ async fn a_login_taken_over_at_every_connection_is_tried_once_and_then_left() ->
 
     let rests = story.bridge().hears("a rest", |lines| {
         let states = events(lines, "state");
-        let replaced = states.iter().filter(|it| it["state"] == "replaced");
-        replaced
-            .last()
-            .filter(|it| it["retry_in_ms"].is_null())
-            .cloned()
+        let last = states.iter().rfind(|it| it["state"] == "replaced");
+        last.filter(|it| it["retry_in_ms"].is_null()).cloned()
     });
     rests.await?;
     let states = events(&story.bridge().lines(), "state");
