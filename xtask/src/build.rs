@@ -50,7 +50,9 @@ pub(crate) fn product() -> Result<Built> {
     let built = component()?;
     process::run(
         "building loong (the first time takes minutes)",
-        process::cargo().args(["build", "--release", "--package", "loong"]),
+        // One selection of features with everything else that is built here, so that nothing is
+        // compiled twice.
+        process::cargo().args(["build", "--release", "--workspace", "--bin", "loong"]),
     )?;
     process::step(&format!("built {}", built.binary("loong").display()));
     Ok(built)

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use sha2::Sha256;
 use crate::door::BridgeAddress;
 use crate::error::Failure;
 use crate::home::Home;
+use crate::private_file;
 
 /// Where the tokens of this home are.
 #[derive(Debug, Clone)]
@@ -105,7 +106,9 @@ impl Tokens {
         })?;
         let path = folder.join(format!("{name}.token"));
         let token = Token::random().map_err(unwritable)?;
-        write_whole(&path, &token.0).map_err(unwritable)?;
+        // A file that somebody else made there has a mode of its own.
+        fs::remove_file(&path).or_else(absent).map_err(unwritable)?;
+        private_file::replace(&path, token.0.as_bytes()).map_err(unwritable)?;
         Ok(Issued { path, lock })
     }
 }
@@ -178,6 +181,14 @@ pub fn nonce() -> io::Result<String> {
     random_hex::<16>()
 }
 
+fn absent(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound {
+        Ok(())
+    } else {
+        Err(error)
+    }
+}
+
 fn random_hex<const BYTES: usize>() -> io::Result<String> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
@@ -188,23 +199,6 @@ fn random_hex<const BYTES: usize>() -> io::Result<String> {
 fn name(address: &BridgeAddress) -> Option<String> {
     let here = matches!(address.host(), "127.0.0.1" | "localhost");
     here.then(|| format!("bridge-127.0.0.1-{}", address.port()))
-}
-
-/// All of `text` or nothing, for the owner only.
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let new = path.with_extension("token.new");
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut file = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path)
 }
 
 #[cfg(test)]
