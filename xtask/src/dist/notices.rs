@@ -48,19 +48,23 @@ const PACKAGES: &str = "\
 Not in this archive: what the bridge runs with
 ----------------------------------------------
 The archive holds the list of these npm packages, package-lock.json, and none of them. `bridge install`
-fetches them from npm to whoever runs it. Texts are shown for those that were installed where this
-archive was made; the others are variants for other platforms.
+fetches them from npm to whoever runs it, those for other platforms left out. A text is shown where an
+installed package brings one.
 
 libsignal is under the GNU General Public License, version 3. The bridge runs it in its own process, so
 the program that comes into being when the bridge runs together with it is, as a whole, under the GPL's
-terms. Whoever hands out a copy with these packages in it (an image, an appliance) hands out a GPL-3.0
-work and owes its recipients the sources. `loong` and the component are programs of their own: they
-talk to the bridge over HTTP, link nothing of it, and stay under the MIT licence.
+terms. whatsapp-rust-bridge says MIT, but the WebAssembly in it contains the crate wacore-libsignal, most
+of whose source files carry an AGPL-3.0-only line: we read the stricter one.
+
+Whoever hands out a copy with these packages in it (an image, an appliance) hands out a work under these
+terms and owes its recipients the sources. `loong` and the component are programs of their own: they talk
+to the bridge over HTTP, link nothing of it, and stay under the MIT licence.
 ";
 
 const TEXTS: &str = "\
 Texts
 -----
+Some packages bring texts of licences that they offer as another choice; the lists above say which count.
 ";
 
 /// The notices of everything that is packed now.
@@ -187,11 +191,9 @@ mod tests {
             [part("c", &[])],
         );
         let text = rendered("head\n", &[("One\n", &one), ("Other\n", &other)]);
-        assert_eq!(
-            text,
-            "head\n\nOne\n\n  a 1.0.0  MIT [1]\n  b 1.0.0  MIT [2] [1]\n\nOther\n\n  c 1.0.0  MIT\n\
-             \nTexts\n-----\n\n[1] LICENSE\n\nx\n\n[2] LICENSE\n\ny\n"
-        );
+        let lists = "head\n\nOne\n\n  a 1.0.0  MIT [1]\n  b 1.0.0  MIT [2] [1]\n\nOther\n\n  c 1.0.0  MIT\n";
+        let texts = "[1] LICENSE\n\nx\n\n[2] LICENSE\n\ny\n";
+        assert_eq!(text, format!("{lists}\n{TEXTS}\n{texts}"));
     }
 
     #[test]
