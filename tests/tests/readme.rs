@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use loong_tests::scenario::machine::{finish, loong_binary, plugin_root};
-use loong_tests::scenario::{Machine, PATIENCE, Running, drawn_qr};
+use loong_tests::scenario::{Machine, PATIENCE, Running, drawn_qr, written};
 use loong_tests::sim::Simulator;
 
 const README: &str = include_str!("../../README.md");
@@ -43,14 +43,8 @@ async fn the_three_terminals_of_the_readme_do_what_it_says() -> Result<()> {
     Ok(())
 }
 
-/// The fenced block of that language which contains `words`.
 fn block(language: &str, words: &str) -> Result<String> {
-    README
-        .split("```")
-        .filter_map(|block| block.strip_prefix(&format!("{language}\n")))
-        .find(|block| block.contains(words))
-        .map(str::to_owned)
-        .with_context(|| format!("the README has no {language} block with {words:?}"))
+    written::block(README, language, words)
 }
 
 /// The block in a shell, in the project's folder, with `loong` on the path.

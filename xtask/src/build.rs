@@ -17,6 +17,14 @@ const TEST_COMPONENTS: [(&str, &str); 2] = [
     ("hostile-channel", "hostile-channel.wasm"),
 ];
 
+/// What components are compiled to.
+pub(crate) const GUEST_TARGET: &str = "wasm32-wasip2";
+
+/// The plugin that is handed out.
+pub(crate) fn plugin_folder() -> PathBuf {
+    process::root().join("runtime-plugins/whatsapp-personal-bridge")
+}
+
 /// Where the built things are.
 #[derive(Debug)]
 pub(crate) struct Built {
@@ -31,8 +39,13 @@ impl Built {
             .with_extension(std::env::consts::EXE_EXTENSION)
     }
 
+    /// A folder of ours among what is built.
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        self.target.join(name)
+    }
+
     fn test_components(&self) -> PathBuf {
-        self.target.join("test-components")
+        self.folder("test-components")
     }
 
     /// Tells tests and demo where the real parts are.
@@ -106,15 +119,20 @@ pub(crate) fn everything(targets: Targets) -> Result<Built> {
                 Targets::BinariesAndTests => "--all-targets",
             }),
     )?;
+    bridge_dependencies(&built)?;
+    Ok(built)
+}
+
+/// Installs the bridge's dependencies, by the `loong` that is built.
+pub(crate) fn bridge_dependencies(built: &Built) -> Result<()> {
     process::run(
         "installing the bridge's Node dependencies",
         Command::new(built.binary("loong"))
             .args(["whatsapp-personal", "bridge", "install"])
-            .env("LOONG_HOME", install_home(&built)?)
+            .env("LOONG_HOME", install_home(built)?)
             .env_remove("LOONG_CONFIG_PATH")
             .current_dir(process::root()),
-    )?;
-    Ok(built)
+    )
 }
 
 fn component() -> Result<Built> {
@@ -128,8 +146,7 @@ fn component() -> Result<Built> {
         size < COMPONENT_MAX_BYTES,
         "the component has {size} bytes, more than the {COMPONENT_MAX_BYTES} we promise"
     );
-    let folder = process::root().join("runtime-plugins/whatsapp-personal-bridge");
-    place(&wasm, &folder.join(file))?;
+    place(&wasm, &plugin_folder().join(file))?;
     // Tests that load several components side by side find all of them in one folder.
     place(&wasm, &built.test_components().join(file))?;
     Ok(built)
@@ -146,11 +163,12 @@ fn compiled(package: &str, target: &Path) -> Result<PathBuf> {
             "--profile",
             "component",
             "--target",
-            "wasm32-wasip2",
+            GUEST_TARGET,
         ]),
     )?;
     Ok(target
-        .join("wasm32-wasip2/component")
+        .join(GUEST_TARGET)
+        .join("component")
         .join(package.replace('-', "_"))
         .with_extension("wasm"))
 }

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::process;
 use crate::test::Count;
+use crate::{build, process};
 
 const CRATES_THAT_NEVER_SHIP: [&str; 4] = ["wacore", "waproto", "whatsapp-rust", "libsignal"];
 
@@ -71,34 +71,79 @@ pub(crate) fn run() -> Result<Count> {
     Ok(count)
 }
 
+/// What we hand out that is linked from crates.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Product {
+    Program,
+    Component,
+}
+
+impl Product {
+    pub(crate) fn package(self) -> &'static str {
+        match self {
+            Self::Program => "loong",
+            Self::Component => "whatsapp-personal-plugin",
+        }
+    }
+}
+
 /// See docs/decisions/0001-licences.md.
-fn nothing_foreign_ships() -> Result<()> {
+pub(crate) fn nothing_foreign_ships() -> Result<()> {
     process::step("looking for crates that must not be linked into what we hand out");
-    for package in ["loong", "whatsapp-personal-plugin"] {
-        let tree = process::output(process::cargo().args([
-            "tree",
-            "--package",
-            package,
-            "--edges",
-            "normal",
-            "--prefix",
-            "none",
-        ]))?;
-        anyhow::ensure!(
-            tree.status.success(),
-            "{}",
-            String::from_utf8_lossy(&tree.stderr)
-        );
-        let tree = String::from_utf8_lossy(&tree.stdout).into_owned();
-        if let Some(line) = tree.lines().find(|line| {
+    for product in [Product::Program, Product::Component] {
+        if let Some(found) = linked(product)?.iter().find(|known| {
             CRATES_THAT_NEVER_SHIP
                 .iter()
-                .any(|name| line.starts_with(name))
+                .any(|name| known.starts_with(name))
         }) {
             anyhow::bail!(
-                "{package} links {line}; docs/decisions/0001-licences.md says why it must not"
+                "{} links {found}; docs/decisions/0001-licences.md says why it must not",
+                product.package()
             );
         }
     }
     Ok(())
+}
+
+/// The crates of others that `product` is linked from, each as "name version".
+pub(crate) fn linked(product: Product) -> Result<Vec<String>> {
+    let mut command = process::cargo();
+    command.args(["tree", "--package", product.package()]);
+    command.args(["--edges", "normal", "--prefix", "none"]);
+    if let Product::Component = product {
+        command.args(["--target", build::GUEST_TARGET]);
+    }
+    let tree = process::output(&mut command)?;
+    anyhow::ensure!(
+        tree.status.success(),
+        "{}",
+        String::from_utf8_lossy(&tree.stderr)
+    );
+    let tree = String::from_utf8_lossy(&tree.stdout);
+    let mut linked: Vec<String> = tree.lines().filter_map(named).collect();
+    linked.sort();
+    linked.dedup();
+    Ok(linked)
+}
+
+/// "name version" of a line of `cargo tree`; none for a crate of ours, which comes from a folder.
+fn named(line: &str) -> Option<String> {
+    let mut words = line.split_whitespace();
+    let (name, version) = (words.next()?, words.next()?);
+    let ours = words.any(|word| word.starts_with("(/"));
+    (!ours).then(|| format!("{name} {}", version.trim_start_matches('v')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn crates_of_others_are_read_from_a_tree_and_ours_are_not() {
+        for line in ["aes v0.8.4", "aes v0.8.4 (*)", "aes v0.8.4 (proc-macro)"] {
+            assert_eq!(named(line).as_deref(), Some("aes 0.8.4"), "{line}");
+        }
+        assert_eq!(named("loong v0.1.0 (/somewhere/host-shim)"), None);
+        assert_eq!(named(""), None);
+    }
 }

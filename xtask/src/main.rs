@@ -8,6 +8,7 @@
 
 mod build;
 mod checks;
+mod dist;
 mod process;
 mod setup;
 mod test;
@@ -22,6 +23,9 @@ cargo xtask <command>
   torture        kills the product in the middle of its work, again and again;
                  --cycles N (500), --seed S
   build          target/release/loong, and the component in its place
+  dist           target/dist: an archive of what is handed out, with its SHA256SUMS; for the
+                 platform that it is built on and no other, so run it once on each. The times in
+                 it are the last commit's, or those of SOURCE_DATE_EPOCH
   help           this text
 
 Examples:
@@ -29,6 +33,7 @@ Examples:
   cargo xtask test
   cargo xtask test node
   cargo xtask torture --cycles 500 --seed 7
+  cargo xtask dist
 ";
 
 fn main() -> ExitCode {
@@ -39,11 +44,12 @@ fn main() -> ExitCode {
         ["demo"] => build::everything(build::Targets::Binaries).and_then(|built| demo(&built)),
         ["test", parts @ ..] => test::run(parts),
         ["torture", options @ ..] => torture(options),
+        ["dist"] => dist::run().map(|()| true),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
         }
-        ["build" | "demo" | "help", extra, ..] | [extra, ..] => {
+        ["build" | "demo" | "dist" | "help", extra, ..] | [extra, ..] => {
             eprintln!("xtask: does not know {extra:?}\n\n{HELP}");
             return ExitCode::from(2);
         }

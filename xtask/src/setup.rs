@@ -5,10 +5,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::build::GUEST_TARGET;
 use crate::process;
 
 const NODE_AT_LEAST: u32 = 20;
-const GUEST_TARGET: &str = "wasm32-wasip2";
 
 /// Rust can build for the sandbox.
 pub(crate) fn rust() -> Result<()> {

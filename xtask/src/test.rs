@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{build, checks, process};
+use crate::{build, checks, dist, process};
 
 /// How many tests passed and failed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +55,14 @@ pub(crate) fn run(parts: &[&str]) -> Result<bool> {
         )?);
     }
     if wanted("rust") {
+        // Before another loong takes its place for a while.
+        let packed = dist::pack(&built);
         build::host_to_kill(&built)?;
         let mut tests = process::cargo();
+        if let Ok(archive) = &packed {
+            tests.env("LOONG_DIST", archive);
+        }
+        total.check("dist", packed.map(drop));
         built
             .for_tests(&mut tests)
             .args(["test", "--release", "--workspace", "--no-fail-fast"]);

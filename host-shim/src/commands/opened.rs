@@ -300,6 +300,19 @@ pub fn auth_dir<'a>(plugin: &Plugin, account: &'a Account) -> Result<&'a str, Fa
 
 /// A component that cannot be loaded, as a failed command.
 pub fn unloadable(plugin: &Plugin, error: &LoadError) -> Failure {
+    let hint = match error {
+        LoadError::OtherDigest { .. } => {
+            "the file was damaged or exchanged: unpack the release again, and do not use this one"
+        }
+        LoadError::Unreadable { .. }
+        | LoadError::NoComponent(_)
+        | LoadError::OtherVersion { .. }
+        | LoadError::ForeignImport(_)
+        | LoadError::NoChannel
+        | LoadError::Mismatch(_) => {
+            "build it again with `cargo xtask build`, or install a plugin and a host of the same release"
+        }
+    };
     Failure::operator(
         "component_unusable",
         format!(
@@ -310,7 +323,7 @@ pub fn unloadable(plugin: &Plugin, error: &LoadError) -> Failure {
         ),
     )
     .because(chain(error))
-    .hint("build it again with `cargo xtask build`, or install a plugin and a host of the same release")
+    .hint(hint)
 }
 
 /// # Errors

@@ -236,6 +236,12 @@ pub fn test_components() -> PathBuf {
     from_environment("LOONG_TEST_COMPONENTS")
 }
 
+/// The archive of what is handed out; its checksum lies beside it.
+#[must_use]
+pub fn archive() -> PathBuf {
+    from_environment("LOONG_DIST")
+}
+
 fn from_environment(name: &str) -> PathBuf {
     std::env::var_os(name).map_or_else(
         || panic!("{name} is not set: run the tests with `cargo xtask test`, which builds what they need and says where it is"),

@@ -11,6 +11,7 @@ pub mod drawn_qr;
 pub mod machine;
 pub mod process;
 pub mod provider;
+pub mod written;
 
 use std::time::Duration;
 

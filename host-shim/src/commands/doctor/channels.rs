@@ -44,7 +44,7 @@ async fn channel(checks: &mut Checks, survey: &Survey, loader: &Loader, plugin: 
         }
     };
     let pinned = if manifest.component_sha256.is_some() {
-        "pinned"
+        "digest verified"
     } else {
         "unpinned"
     };
