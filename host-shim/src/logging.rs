@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use tracing::Dispatch;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::layer;
@@ -134,22 +135,26 @@ impl Logging {
             LogFormat::Text => output.clone(),
             LogFormat::Json => output.clone().in_json(),
         };
-        let log = output.clone();
-        let lines = layer()
-            .with_ansi(false)
-            .with_writer(move || log.log_writer());
-        let log = tracing_subscriber::registry().with(self.filter.targets());
-        match self.format {
-            LogFormat::Text => log.with(lines).init(),
-            LogFormat::Json => {
-                let lines = lines.json().flatten_event(true).with_span_list(false);
-                log.with(lines).init();
-            }
-        }
+        self.lines(&output).init();
         if let Some(warning) = &self.warning {
             output.warn(warning);
         }
         output
+    }
+
+    fn lines(&self, output: &Output) -> Dispatch {
+        let output = output.clone();
+        let lines = layer()
+            .with_ansi(false)
+            .with_writer(move || output.log_writer());
+        let log = tracing_subscriber::registry().with(self.filter.targets());
+        match self.format {
+            LogFormat::Text => log.with(lines).into(),
+            LogFormat::Json => {
+                let lines = lines.json().flatten_event(true).with_span_list(false);
+                log.with(lines).into()
+            }
+        }
     }
 }
 
@@ -193,6 +198,7 @@ mod tests {
     use tracing::Level;
 
     use super::*;
+    use crate::output::tests::Kept;
 
     fn filter(written: &str) -> Targets {
         written.parse::<LogFilter>().unwrap().targets()
@@ -253,6 +259,80 @@ mod tests {
                 filter(written).would_enable(WORDS, &Level::INFO),
                 "{written}"
             );
+        }
+    }
+
+    fn logged(format: LogFormat, work: impl FnOnce(&Output)) -> String {
+        let words = Kept::default();
+        let output = Output::to(Box::new(std::io::sink()), Box::new(words.clone()));
+        let logging = Logging {
+            filter: "off".parse().unwrap(),
+            format,
+            warning: None,
+        };
+        let output = match format {
+            LogFormat::Text => output,
+            LogFormat::Json => output.in_json(),
+        };
+        tracing::dispatcher::with_default(&logging.lines(&output), || work(&output));
+        words.text()
+    }
+
+    #[test]
+    fn in_json_the_words_of_a_command_are_lines_of_the_log_and_a_failure_keeps_its_code() {
+        let failure = Failure::operator("no_bridge", "nobody answers").hint("start\nit");
+        let lines = logged(LogFormat::Json, |output| {
+            output.say("a\u{9b}b \u{202e}c");
+            output.failure(&failure);
+        });
+        let read: Vec<serde_json::Value> = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let told: Vec<_> = read
+            .iter()
+            .map(|line| {
+                (
+                    line["level"].as_str().unwrap(),
+                    line["message"].as_str().unwrap(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("INFO", "a b  c"),
+                ("ERROR", "nobody answers"),
+                ("INFO", "start\nit")
+            ]
+        );
+        assert_eq!(
+            (&read[1]["code"], &read[2]["hint"]),
+            (&"no_bridge".into(), &true.into())
+        );
+        let words = logged(LogFormat::Text, |output| output.failure(&failure));
+        assert_eq!(words, "error: nobody answers\nhint: start\nit\n");
+    }
+
+    #[test]
+    fn what_a_line_quotes_neither_acts_nor_begins_a_line() {
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let words = Kept::default();
+            let output = Output::to(Box::new(std::io::sink()), Box::new(words.clone()));
+            let logging = Logging {
+                filter: LogFilter::default(),
+                format,
+                warning: None,
+            };
+            tracing::dispatcher::with_default(&logging.lines(&output), || {
+                let cursor = "c1\n{\"level\":\"forged\"}\u{1b}[2J\u{202e}";
+                let _of = tracing::error_span!(target: "loong::serve", "message", cursor).entered();
+                tracing::info!(target: "loong::serve", "told");
+            });
+            let text = words.text();
+            assert_eq!(text.lines().count(), 1, "{text}");
+            let acts = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+            assert!(text.contains("c1") && !text.contains(acts), "{text:?}");
         }
     }
 
