@@ -10,10 +10,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::logging::LogFilter;
+
 pub use self::channel::{
-    BackupArgs, BridgeCommand, BridgeLogoutArgs, BridgeResumeArgs, BridgeRunArgs, BridgeStatusArgs,
-    ChannelCli, ChannelCommand, InboxCommand, InboxDropArgs, InboxListArgs, InboxRetryArgs,
-    InboxShowArgs, InboxState, PauseArgs,
+    BackupArgs, BridgeCommand, BridgeLogoutArgs, BridgeMetricsArgs, BridgeResumeArgs,
+    BridgeRunArgs, BridgeStatusArgs, ChannelCli, ChannelCommand, InboxCommand, InboxDropArgs,
+    InboxListArgs, InboxRetryArgs, InboxShowArgs, InboxState, PauseArgs,
 };
 
 #[derive(Debug, Parser)]
@@ -25,6 +27,7 @@ pub use self::channel::{
     after_help = "A channel's own commands:\n  loong whatsapp-personal bridge run       start the bridge and link the account\n  \
 loong whatsapp-personal bridge install   install what the bridge needs\n  \
 loong whatsapp-personal bridge status    say how the running bridge is\n  \
+loong whatsapp-personal bridge metrics   its numbers, for Prometheus\n  \
 loong whatsapp-personal bridge resume    have a bridge that rests go on\n  \
 loong whatsapp-personal bridge logout    unlink the account\n  \
 loong whatsapp-personal pause, resume    the kill switch\n  \
@@ -45,6 +48,34 @@ pub struct Global {
     /// Configuration file [default: LOONG_CONFIG_PATH, else ~/.loong/config.toml]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// What is logged on standard error: a level, or `part=level`, with commas between
+    /// [default: LOONG_LOG, else RUST_LOG, else info]
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub log: Option<LogFilter>,
+    /// How it is logged [default: LOONG_LOG_FORMAT, else text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// The form of what goes to standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for a person
+    Text,
+    /// One JSON object a line, a command's own words among them
+    Json,
+}
+
+impl Global {
+    /// What is not said here is taken from what was said `before`.
+    #[must_use]
+    pub fn or(self, before: Self) -> Self {
+        Self {
+            config: self.config.or(before.config),
+            log: self.log.or(before.log),
+            log_format: self.log_format.or(before.log_format),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -63,6 +63,11 @@ impl BridgeAddress {
         self.below("health")
     }
 
+    /// Where its numbers are.
+    pub fn metrics_url(&self) -> Url {
+        self.below("metrics")
+    }
+
     /// Where an operator's commands are given: two segments below the endpoint.
     pub fn admin_url(&self, what: &str) -> Url {
         self.below(&format!("admin/{what}"))

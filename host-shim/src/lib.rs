@@ -15,6 +15,7 @@ pub mod door;
 pub mod error;
 pub mod failpoints;
 pub mod home;
+pub mod logging;
 pub mod output;
 pub mod private_file;
 pub mod process_group;

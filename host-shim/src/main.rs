@@ -2,21 +2,22 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use loong::cli::Cli;
-use loong::commands::{dispatch, explain};
-use loong::error::{ExitCode as Exit, Failure};
+use loong::commands::{Invocation, dispatch};
+use loong::error::Failure;
+use loong::logging::Logging;
 use loong::output::Output;
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let output = Output::standard();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) if explain(&error, &output) => return ExitCode::SUCCESS,
-        Err(_printed) => return ExitCode::from(Exit::Usage.code()),
+    let invocation = match Invocation::read(std::env::args_os(), &output) {
+        Ok(Some(invocation)) => invocation,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(failure) => return failed(&output, &failure),
     };
-    log_to(&output);
+    let output = match Logging::of(&invocation.global, |name| std::env::var(name).ok()) {
+        Ok(logging) => logging.begin(&output),
+        Err(failure) => return failed(&output, &failure),
+    };
     #[cfg(feature = "failpoints")]
     let _armed = loong::failpoints::arm();
     let runtime = match tokio::runtime::Runtime::new() {
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
             );
         }
     };
-    let result = runtime.block_on(dispatch(cli, &output));
+    let result = runtime.block_on(dispatch(invocation, &output));
     // A blocked read of standard input must not hold up the end.
     runtime.shutdown_background();
     match result.err().or_else(|| output.lost_data()) {
@@ -40,17 +41,4 @@ fn main() -> ExitCode {
 fn failed(output: &Output, failure: &Failure) -> ExitCode {
     output.failure(failure);
     ExitCode::from(failure.exit.code())
-}
-
-/// `LOONG_LOG` says what is logged, in the way of `RUST_LOG`.
-fn log_to(output: &Output) {
-    let filter = EnvFilter::try_from_env("LOONG_LOG")
-        // genai logs requests and answers with its errors; ours tell what happened without them.
-        .unwrap_or_else(|_unset| EnvFilter::new("warn,genai=off,loong=info"));
-    let output = output.clone();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(false)
-        .with_writer(move || output.log_writer())
-        .init();
 }

@@ -1,6 +1,6 @@
 //! The only door to standard output and standard error. Data goes to stdout, words to stderr,
-//! hints stand apart from what they follow. A reader who hangs up is no error: what is written
-//! afterwards is dropped.
+//! hints stand apart from what they follow; where the log is JSON they are lines of it. A reader who
+//! hangs up is no error: what is written afterwards is dropped.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
@@ -11,11 +11,16 @@ use serde::Serialize;
 use self::stream::Stream;
 use crate::error::Failure;
 
+/// The name under which a command's words stand in a log of JSON.
+pub const WORDS: &str = module_path!();
+
 /// Where a command prints. Cheap to clone; lines of different tasks never mix.
 #[derive(Clone)]
 pub struct Output {
     data: Arc<Stream>,
     words: Arc<Stream>,
+    /// Words go the way of the log, so that whoever reads it finds nothing else.
+    in_json: bool,
 }
 
 impl Output {
@@ -30,6 +35,7 @@ impl Output {
                 Box::new(io::stderr()),
                 io::stderr().is_terminal(),
             )),
+            in_json: false,
         }
     }
 
@@ -38,6 +44,16 @@ impl Output {
         Self {
             data: Arc::new(Stream::new(data, false)),
             words: Arc::new(Stream::new(words, false)),
+            in_json: false,
+        }
+    }
+
+    /// The same, with its words as lines of a log that is JSON and goes to [`Output::log_writer`].
+    #[must_use]
+    pub fn in_json(self) -> Self {
+        Self {
+            in_json: true,
+            ..self
         }
     }
 
@@ -66,17 +82,32 @@ impl Output {
 
     /// One line of words for the person.
     pub fn say(&self, line: &str) {
-        self.words.write(&format!("{}\n", printable(line)));
+        let line = printable(line);
+        if self.in_json {
+            tracing::info!("{line}");
+        } else {
+            self.words.write(&format!("{line}\n"));
+        }
     }
 
     /// What the person may want to know or do next.
     pub fn hint(&self, line: &str) {
-        self.words.write(&format!("hint: {}\n", printable(line)));
+        let line = printable(line);
+        if self.in_json {
+            tracing::info!(hint = true, "{line}");
+        } else {
+            self.words.write(&format!("hint: {line}\n"));
+        }
     }
 
     /// Something that does not stop the command.
     pub fn warn(&self, line: &str) {
-        self.words.write(&format!("warning: {}\n", printable(line)));
+        let line = printable(line);
+        if self.in_json {
+            tracing::warn!("{line}");
+        } else {
+            self.words.write(&format!("warning: {line}\n"));
+        }
     }
 
     /// Why the command failed; said once, by `main`. A failure without words has been explained.
@@ -84,8 +115,13 @@ impl Output {
         if failure.message.is_empty() {
             return;
         }
-        self.words
-            .write(&format!("error: {}\n", printable(&failure.to_string())));
+        let words = failure.to_string();
+        let line = printable(&words);
+        if self.in_json {
+            tracing::error!(code = failure.code, "{line}");
+        } else {
+            self.words.write(&format!("error: {line}\n"));
+        }
         if let Some(hint) = &failure.hint {
             self.hint(hint);
         }
@@ -149,7 +185,7 @@ fn is_active(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// JSON in which what acts is escaped; outside of its texts there is nothing but line ends.
+/// JSON, or a line of the log, in which what acts is escaped; outside of JSON's texts there is nothing but line ends.
 fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
@@ -168,7 +204,8 @@ pub struct LogWriter(Arc<Stream>);
 
 impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(&String::from_utf8_lossy(bytes));
+        // Whole events come here; what they quote must not act, nor end the line.
+        self.0.write(&escaped(&String::from_utf8_lossy(bytes)));
         Ok(bytes.len())
     }
 

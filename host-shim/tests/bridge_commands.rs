@@ -44,6 +44,10 @@ const server = http.createServer((request, response) => {
     return answer(200, {state, ...(nonce && {proof})});
   }
   if (request.headers.authorization !== `Bearer ${token}`) return answer(401, {error: 'the token is missing', code: 'unauthorized', retryable: false});
+  if (url.pathname === '/tower/metrics') {
+    response.writeHead(200, {'content-type': 'text/plain; version=0.0.4'});
+    return response.end('# HELP pigeons Pigeons at home.\n# TYPE pigeons gauge\npigeons 7\n');
+  }
   const known = admin[`${request.method} ${url.pathname.replace('/tower/admin/', '')}`];
   if (known) return answer(200, known());
   return answer(200, {landed: 'ring-7'});
@@ -136,6 +140,20 @@ async fn status_tells_a_person_in_words_and_a_machine_what_the_bridge_said() {
 }
 
 #[tokio::test]
+async fn the_numbers_of_a_bridge_are_printed_as_it_writes_them() {
+    let (place, _) = place();
+    let running = Running::start(&place, &[]);
+    running.says("pairing expired");
+    let ran = place.bridge(&["metrics"]).await;
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+    assert_eq!(
+        ran.stdout,
+        "# HELP pigeons Pigeons at home.\n# TYPE pigeons gauge\npigeons 7\n"
+    );
+    assert_eq!(running.stop().await.code, Some(0));
+}
+
+#[tokio::test]
 async fn a_bridge_that_rests_is_resumed_and_one_that_is_linked_is_logged_out() {
     let (place, _) = place();
     let running = Running::start(&place, &[]);
@@ -182,7 +200,12 @@ async fn a_second_run_on_the_address_is_refused_and_the_first_keeps_its_token() 
 #[tokio::test]
 async fn each_command_says_how_to_start_a_bridge_that_is_not_there() {
     let (place, _) = place();
-    for command in [["status"].as_slice(), &["resume"], &["logout", "--yes"]] {
+    for command in [
+        ["status"].as_slice(),
+        &["metrics"],
+        &["resume"],
+        &["logout", "--yes"],
+    ] {
         let ran = place.bridge(command).await;
         assert_eq!(ran.code, Some(1), "{ran:#?}");
         assert!(ran.stderr.contains("error: nothing answers at"), "{ran:#?}");
@@ -198,12 +221,14 @@ async fn each_command_says_how_to_start_a_bridge_that_is_not_there() {
 #[tokio::test]
 async fn a_bridge_that_was_started_by_hand_takes_no_commands() {
     let (place, bridge) = Place::with_tower().await;
-    let ran = place.bridge(&["status"]).await;
-    assert_eq!(ran.code, Some(1), "{ran:#?}");
-    assert!(
-        ran.stderr.contains("takes no commands from here"),
-        "{ran:#?}"
-    );
+    for command in ["status", "metrics"] {
+        let ran = place.bridge(&[command]).await;
+        assert_eq!(ran.code, Some(1), "{ran:#?}");
+        assert!(
+            ran.stderr.contains("takes no commands from here"),
+            "{ran:#?}"
+        );
+    }
     assert!(bridge.asked().is_empty());
 }
 
@@ -215,7 +240,12 @@ async fn an_impostor_is_named_by_every_command_and_by_doctor_and_told_nothing() 
     place.make_dir("home/run", 0o700);
     fs::write(token_file(&place, port), "ab".repeat(32)).unwrap();
 
-    for command in [["status"].as_slice(), &["resume"], &["logout", "--yes"]] {
+    for command in [
+        ["status"].as_slice(),
+        &["metrics"],
+        &["resume"],
+        &["logout", "--yes"],
+    ] {
         let ran = place.bridge(command).await;
         assert_eq!(ran.code, Some(1), "{ran:#?}");
         assert!(ran.stderr.contains("something else answers at"), "{ran:#?}");

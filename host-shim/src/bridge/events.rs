@@ -37,8 +37,10 @@ pub enum BridgeEvent {
         name: Option<String>,
         phone: Option<String>,
     },
+    /// `cursor` names the message in everything that follows; empty from a bridge that does not.
     MessageIn {
         chat: String,
+        cursor: String,
         kind: String,
     },
     MessageRefused {
@@ -60,13 +62,16 @@ pub enum BridgeEvent {
         entry: Option<String>,
         allowed: bool,
     },
+    /// `cursor`: of the message that it answers; empty when it answers none.
     MessageOut {
         chat: String,
+        cursor: String,
         status: String,
     },
     /// A message was parked after too many failed attempts.
     MessageDead {
         chat: String,
+        cursor: String,
         attempts: u64,
         reason: String,
     },
@@ -155,6 +160,7 @@ fn event(name: &str, fields: &Map<String, Value>) -> Option<Option<BridgeEvent>>
         }),
         "message_in" => Some(BridgeEvent::MessageIn {
             chat: word("chat"),
+            cursor: word("cursor"),
             kind: word("kind"),
         }),
         "message_refused" => Some(BridgeEvent::MessageRefused {
@@ -176,10 +182,12 @@ fn event(name: &str, fields: &Map<String, Value>) -> Option<Option<BridgeEvent>>
             }),
         "message_out" => Some(BridgeEvent::MessageOut {
             chat: word("chat"),
+            cursor: word("cursor"),
             status: word("status"),
         }),
         "message_dead" => Some(BridgeEvent::MessageDead {
             chat: word("chat"),
+            cursor: word("cursor"),
             attempts: fields.get("attempts").and_then(Value::as_u64).unwrap_or(0),
             reason: word("reason"),
         }),

@@ -146,9 +146,7 @@ impl HttpDoor {
         command: &AdminCommand,
         timeout: Duration,
     ) -> Result<Answer, DoorError> {
-        if self.token(address)?.is_none() {
-            return Err(DoorError::Refused("the bridge's token is not known".into()));
-        }
+        self.require_token(address)?;
         self.authorized(address, timeout, |address| {
             let mut url = address.admin_url(&command.what);
             if !command.query.is_empty() {
@@ -164,6 +162,20 @@ impl HttpDoor {
                 .body(body)
         })
         .await
+    }
+
+    /// Asks the bridge at `address` for its numbers.
+    ///
+    /// # Errors
+    /// As [`HttpDoor::admin`].
+    pub async fn metrics(
+        &self,
+        address: &BridgeAddress,
+        timeout: Duration,
+    ) -> Result<Answer, DoorError> {
+        self.require_token(address)?;
+        let ask = |address: &BridgeAddress| self.client.get(address.metrics_url());
+        self.authorized(address, timeout, ask).await
     }
 
     /// Sends what `build` makes, to nobody but the bridge whose token is kept here; to whoever is
@@ -231,6 +243,13 @@ impl HttpDoor {
         url.query_pairs_mut().append_pair("nonce", &nonce);
         let request = self.client.get(url).timeout(wait);
         Ok((exchange(request, address).await?, nonce))
+    }
+
+    fn require_token(&self, address: &BridgeAddress) -> Result<(), DoorError> {
+        match self.token(address)? {
+            Some(_) => Ok(()),
+            None => Err(DoorError::Refused("the bridge's token is not known".into())),
+        }
     }
 
     fn token(&self, address: &BridgeAddress) -> Result<Option<Token>, DoorError> {

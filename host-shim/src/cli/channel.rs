@@ -10,11 +10,13 @@ use super::Global;
 const BRIDGE_EXAMPLES: &str = "Examples:\n  loong whatsapp-personal bridge run\n  \
 loong whatsapp-personal bridge run --pairing-code +15551234567\n  \
 loong whatsapp-personal bridge install\n  loong whatsapp-personal bridge status\n  \
+loong whatsapp-personal bridge metrics\n  \
 loong whatsapp-personal bridge resume\n  loong whatsapp-personal bridge logout";
 
 const EXAMPLES: &str = "Examples:\n  loong whatsapp-personal bridge run\n  \
 loong whatsapp-personal bridge run --pairing-code +15551234567\n  \
 loong whatsapp-personal bridge install\n  loong whatsapp-personal bridge status\n  \
+loong whatsapp-personal bridge metrics\n  \
 loong whatsapp-personal bridge resume\n  loong whatsapp-personal bridge logout\n  \
 loong whatsapp-personal pause\n  loong whatsapp-personal inbox list --state dead\n  \
 loong whatsapp-personal backup /safe/whatsapp.backup";
@@ -215,6 +217,10 @@ loong whatsapp-personal bridge run --pairing-code +15551234567"
     #[command(after_help = "Examples:\n  loong whatsapp-personal bridge status\n  \
 loong whatsapp-personal bridge status --account work --json")]
     Status(BridgeStatusArgs),
+    /// Print the running bridge's numbers in Prometheus' text format
+    #[command(after_help = "Examples:\n  loong whatsapp-personal bridge metrics\n  \
+loong whatsapp-personal bridge metrics --account work")]
+    Metrics(BridgeMetricsArgs),
     /// Have a bridge that rests go on, with new codes to scan when it is not linked
     #[command(after_help = "Example:\n  loong whatsapp-personal bridge resume")]
     Resume(BridgeResumeArgs),
@@ -232,6 +238,13 @@ pub struct BridgeStatusArgs {
     /// Print what the bridge says as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct BridgeMetricsArgs {
+    /// Which of the channel's accounts
+    #[arg(long)]
+    pub account: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Args)]

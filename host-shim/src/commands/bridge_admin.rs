@@ -1,4 +1,4 @@
-//! `loong <channel> bridge status`, `logout` and `resume`: what an operator asks of a running
+//! `loong <channel> bridge status`, `metrics`, `logout` and `resume`: what an operator asks of a running
 //! bridge, over its own endpoint, with its token. The answers are shown as they come.
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::bridge_status;
 use super::confirm::{can_confirm, confirmed};
 use super::running_bridge::{RunningBridge, unix_ms};
 use crate::bridge::http::AdminCommand;
-use crate::cli::{BridgeLogoutArgs, BridgeResumeArgs, BridgeStatusArgs, Global};
+use crate::cli::{BridgeLogoutArgs, BridgeMetricsArgs, BridgeResumeArgs, BridgeStatusArgs, Global};
 use crate::error::Failure;
 use crate::output::Output;
 
@@ -52,6 +52,21 @@ pub async fn status(
     if let Some(step) = state.and_then(|state| next_step(state, &bridge.command("bridge resume"))) {
         output.hint(&step);
     }
+    Ok(())
+}
+
+/// Shows the bridge's numbers as it writes them: they are for a program already.
+///
+/// # Errors
+/// The bridge cannot be asked, or has none.
+pub async fn metrics(
+    global: &Global,
+    channel: &str,
+    args: &BridgeMetricsArgs,
+    output: &Output,
+) -> Result<(), Failure> {
+    let bridge = RunningBridge::find(global, channel, args.account.as_deref(), output).await?;
+    output.data(bridge.metrics().await?.trim_end());
     Ok(())
 }
 

@@ -121,10 +121,14 @@ impl<'a> Screen<'a> {
                 };
                 self.say(&format!("connected as {who}; Ctrl-C stops"));
             }
-            BridgeEvent::MessageIn { chat, kind } => self.say(&format!("in   chat {chat}  {kind}")),
-            BridgeEvent::MessageOut { chat, status } => {
-                self.say(&format!("out  chat {chat}  {status}"))
+            BridgeEvent::MessageIn { chat, cursor, kind } => {
+                self.say(format!("in   chat {chat}  {kind}  {cursor}").trim_end());
             }
+            BridgeEvent::MessageOut {
+                chat,
+                cursor,
+                status,
+            } => self.say(format!("out  chat {chat}  {status}  {cursor}").trim_end()),
             BridgeEvent::MessageRefused { chat, reason } => {
                 tracing::debug!("a message of chat {chat} is not kept: {reason}")
             }
@@ -148,10 +152,11 @@ impl<'a> Screen<'a> {
             }),
             BridgeEvent::MessageDead {
                 chat,
+                cursor,
                 attempts,
                 reason,
             } => self.warn(&format!(
-                "chat {chat}: a message is parked after {attempts} attempts ({reason}); `inbox list --state dead` shows it"
+                "chat {chat}: the message {cursor} is parked after {attempts} attempts ({reason}); `inbox list --state dead` shows it"
             )),
             BridgeEvent::Paused { by } => {
                 self.say(&format!("sending is paused by the {by}; what comes in is kept"));

@@ -10,6 +10,7 @@ mod bridge_status;
 pub mod channels_list;
 pub mod channels_resolve;
 pub mod channels_send;
+mod command_line;
 mod confirm;
 mod dispatch;
 pub mod doctor;
@@ -21,4 +22,5 @@ mod running_bridge;
 pub mod serve;
 mod signals;
 
-pub use dispatch::{dispatch, explain};
+pub use command_line::{Invocation, Invoked};
+pub use dispatch::dispatch;

@@ -80,6 +80,23 @@ impl RunningBridge {
             .await
     }
 
+    /// Its numbers, as it writes them.
+    ///
+    /// # Errors
+    /// As [`RunningBridge::ask`].
+    pub(super) async fn metrics(&self) -> Result<String, Failure> {
+        self.require_token().await?;
+        let answer = self
+            .door
+            .metrics(&self.address, STATUS_WAIT)
+            .await
+            .map_err(|error| self.unasked(&error))?;
+        match answer.status {
+            200..300 => Ok(answer.body),
+            status => Err(self.refused(&object(&answer.body), status)),
+        }
+    }
+
     /// Gives it a command and waits at most `wait` for the answer, an object.
     ///
     /// # Errors
@@ -89,43 +106,45 @@ impl RunningBridge {
         command: &AdminCommand,
         wait: Duration,
     ) -> Result<Map<String, Value>, Failure> {
-        if self
-            .tokens
-            .read(&self.address)
-            .is_ok_and(|token| token.is_none())
-        {
-            return Err(self.without_token().await);
-        }
+        self.require_token().await?;
         let answer = self
             .door
             .admin(&self.address, command, wait)
             .await
             .map_err(|error| self.unasked(&error))?;
-        let body = match serde_json::from_str(&answer.body) {
-            Ok(Value::Object(body)) => body,
-            Ok(_) | Err(_) => Map::new(),
-        };
+        let body = object(&answer.body);
         match answer.status {
             200..300 if !body.is_empty() => Ok(body),
-            401 => Err(self.refused(&body, 401).hint(format!(
-                "the bridge does not take this token: stop it, then start it with `{}`",
-                bridge_command(&self.channel)
-            ))),
             status => Err(self.refused(&body, status)),
+        }
+    }
+
+    async fn require_token(&self) -> Result<(), Failure> {
+        // One that cannot be read is told of by the door.
+        match self.tokens.read(&self.address) {
+            Ok(None) => Err(self.without_token().await),
+            Ok(Some(_)) | Err(_) => Ok(()),
         }
     }
 
     fn refused(&self, body: &Map<String, Value>, status: u16) -> Failure {
         let word = |key: &str| body.get(key).and_then(Value::as_str);
         let code = word("code").unwrap_or("bridge_refused").to_owned();
-        match word("error") {
+        let failure = match word("error") {
             Some(sentence) => Failure::operator(code, format!("the bridge refuses: {sentence}")),
             None => Failure::operator(
                 code,
                 format!("the bridge gives no answer that can be used (HTTP status {status})"),
             )
             .hint("use a bridge and a host of the same release, and start both anew"),
+        };
+        if status != 401 {
+            return failure;
         }
+        failure.hint(format!(
+            "the bridge does not take this token: stop it, then start it with `{}`",
+            bridge_command(&self.channel)
+        ))
     }
 
     /// Without a token there is nothing to ask with; why there is none depends on who answers.
@@ -180,6 +199,14 @@ impl RunningBridge {
     /// A command of the bridge's channel as it is typed.
     pub(super) fn command(&self, words: &str) -> String {
         format!("loong {} {words}", self.channel)
+    }
+}
+
+/// An answer's object; an empty one when it is none.
+fn object(body: &str) -> Map<String, Value> {
+    match serde_json::from_str(body) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) | Err(_) => Map::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::catalog::bridge_command;
 use crate::cli::{Global, ReplyKind, ServeArgs};
 use crate::component::bindings::{DeliveryStatus, Operation};
 use crate::error::Failure;
-use crate::output::Output;
+use crate::output::{Output, one_line};
 use crate::process_group;
 use crate::serve::event::{ServeEvent, WaitingFor};
 use crate::serve::history::History;
@@ -115,23 +115,23 @@ fn kind(asked: ReplyKind) -> EngineKind {
 fn print(event: &ServeEvent, start_bridge: &str, output: &Output) {
     match event {
         ServeEvent::Connected => output.say("connected to the bridge; Ctrl-C stops"),
-        ServeEvent::MessageIn { chat, message_id } => output.say(&format!("in   chat {chat}  {message_id}")),
-        ServeEvent::AnswerOut { chat, message_id, status } => {
+        ServeEvent::MessageIn { chat, cursor } => output.say(&format!("in   chat {chat}  {}", one_line(cursor))),
+        ServeEvent::AnswerOut { chat, cursor, status } => {
             let how = match status {
                 DeliveryStatus::Sent => "answered",
                 DeliveryStatus::Pending => "answered, the bridge sends it as soon as it can",
                 DeliveryStatus::AlreadySent => "was answered before",
             };
-            output.say(&format!("out  chat {chat}  {message_id}  {how}"));
+            output.say(&format!("out  chat {chat}  {}  {how}", one_line(cursor)));
         }
-        ServeEvent::NoReply { chat, message_id } => {
-            output.say(&format!("out  chat {chat}  {message_id}  nothing to say"));
+        ServeEvent::NoReply { chat, cursor } => {
+            output.say(&format!("out  chat {chat}  {}  nothing to say", one_line(cursor)));
         }
-        ServeEvent::AttemptFailed { chat, message_id, attempt, reason } => output.warn(&format!(
-            "chat {chat}, {message_id}: attempt {attempt} failed, it is tried again: {reason}"
+        ServeEvent::AttemptFailed { chat, cursor, attempt, reason } => output.warn(&format!(
+            "chat {chat}, {}: attempt {attempt} failed, it is tried again: {reason}", one_line(cursor)
         )),
-        ServeEvent::ReplyRefused { chat, message_id, code } => output.warn(&format!(
-            "chat {chat}, {message_id}: the reply is refused for good ({code}); the message is settled without one"
+        ServeEvent::ReplyRefused { chat, cursor, code } => output.warn(&format!(
+            "chat {chat}, {}: the reply is refused for good ({code}); the message is settled without one", one_line(cursor)
         )),
         ServeEvent::Unreadable { reason } => {
             output.warn(&format!("a message cannot be read and stays with the bridge: {reason}"));

@@ -1,13 +1,13 @@
 //! What a guest can ask of the host: its bridge, the variables it may know, and the log. Each call
 //! is counted first; what goes where is decided by [`super::state::Reach`].
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wasmtime::Result;
 
 use super::bindings::{bridge, environment, log, types};
 use super::state::State;
-use crate::door::DoorError;
+use crate::door::{Answer, DoorError};
 use crate::failpoints;
 
 /// No request of a guest waits longer, whatever it asks for.
@@ -28,7 +28,10 @@ impl bridge::Host for State {
             )));
         };
         let timeout = Duration::from_millis(timeout.into()).min(LONGEST_WAIT);
-        Ok(match self.reach.door.post(address, body, timeout).await {
+        let asked = Instant::now();
+        let answer = self.reach.door.post(address, body, timeout).await;
+        note(&self.reach.account, asked, &answer);
+        Ok(match answer {
             Ok(answer) => {
                 failpoints::answered(answer.status);
                 Ok(bridge::Response {
@@ -84,6 +87,20 @@ impl log::Host for State {
 }
 
 impl types::Host for State {}
+
+/// Logs that the bridge was asked, and never what was said.
+fn note(account: &str, asked: Instant, answer: &std::result::Result<Answer, DoorError>) {
+    let elapsed_ms = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
+    match answer {
+        Ok(Answer { status, body }) => tracing::debug!(
+            target: "loong::bridge", account, status, bytes = body.len(), elapsed_ms,
+            "the bridge answered"
+        ),
+        Err(error) => tracing::debug!(
+            target: "loong::bridge", account, elapsed_ms, "the bridge did not answer: {error}"
+        ),
+    }
+}
 
 /// One line of limited length: a guest cannot forge a second one, nor move the cursor.
 fn cleaned(message: &str) -> String {

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
 
 use super::conditions::Conditions;
 use super::event::{ChatRef, Listener, ServeEvent, WaitingFor};
@@ -50,12 +52,34 @@ pub(super) enum Outcome {
 impl Answering {
     /// Answers `message` and settles it, one way or another.
     pub(super) async fn answer(&self, message: &InboundMessage) -> Outcome {
+        self.answer_it(message).instrument(self.span(message)).await
+    }
+
+    /// Where everything that is logged about `message` belongs. Of the highest level, so that no
+    /// line goes without, however little is logged.
+    pub(super) fn span(&self, message: &InboundMessage) -> Span {
+        tracing::error_span!(
+            "message",
+            channel = self.channel,
+            account = self.account,
+            chat = %ChatRef::of(&message.conversation),
+            cursor = message.cursor,
+        )
+    }
+
+    async fn answer_it(&self, message: &InboundMessage) -> Outcome {
         let request = self.request(message).await;
+        let began = Instant::now();
         let asked = tokio::select! {
             biased;
             () = self.give_up.cancelled() => None,
             asked = self.engine.reply(&request) => Some(asked),
         };
+        tracing::debug!(
+            elapsed_ms = milliseconds(began),
+            outcome = told(&asked),
+            "the reply engine was asked"
+        );
         match asked {
             None => {
                 self.release(message, "the host stops", false).await;
@@ -78,14 +102,15 @@ impl Answering {
         }
     }
 
+    /// Gives back `message`, which nobody is answering.
+    pub(super) async fn give_back(&self, message: &InboundMessage, reason: &str) -> bool {
+        let release = self.release(message, reason, false);
+        release.instrument(self.span(message)).await
+    }
+
     /// Gives `message` back; false when the bridge did not hear it. It keeps the message all the
     /// same: it is not acknowledged, and no longer among the cursors we say we hold.
-    pub(super) async fn release(
-        &self,
-        message: &InboundMessage,
-        reason: &str,
-        counts: bool,
-    ) -> bool {
+    async fn release(&self, message: &InboundMessage, reason: &str, counts: bool) -> bool {
         let verdict = Verdict::Later(Postponement {
             reason: reason.to_owned(),
             delay: None,
@@ -113,12 +138,15 @@ impl Answering {
 
     /// Tells a bridge that has forgotten it that `message` is settled.
     pub(super) async fn acknowledge_again(&self, message: &InboundMessage) {
-        if let Err(error) = self.step_settle(message, Verdict::NoReply).await {
-            tracing::debug!(
-                code = error.code(),
-                "the bridge did not take an acknowledgement again"
-            );
-        }
+        let again = async {
+            if let Err(error) = self.step_settle(message, Verdict::NoReply).await {
+                tracing::debug!(
+                    code = error.code(),
+                    "the bridge did not take an acknowledgement again"
+                );
+            }
+        };
+        again.instrument(self.span(message)).await;
     }
 
     async fn request(&self, message: &InboundMessage) -> ReplyRequest {
@@ -137,6 +165,7 @@ impl Answering {
             account: self.account.clone(),
             conversation: message.conversation.clone(),
             message_id: message.message_id.clone(),
+            correlation_id: message.cursor.clone(),
             sender: message.sender.clone(),
             sender_name: message.sender_name.clone(),
             is_group: message.is_group,
@@ -153,7 +182,7 @@ impl Answering {
         reply: Option<String>,
     ) -> Outcome {
         let chat = ChatRef::of(&message.conversation);
-        let message_id = message.message_id.clone();
+        let cursor = message.cursor.clone();
         let verdict = reply.clone().map_or(Verdict::NoReply, Verdict::Reply);
         match self.settle_patiently(message, verdict).await {
             Ok(receipt) => {
@@ -161,13 +190,10 @@ impl Answering {
                 (self.tell)(match receipt {
                     Some(receipt) => ServeEvent::AnswerOut {
                         chat,
-                        message_id: message_id.clone(),
+                        cursor,
                         status: receipt.status,
                     },
-                    None => ServeEvent::NoReply {
-                        chat,
-                        message_id: message_id.clone(),
-                    },
+                    None => ServeEvent::NoReply { chat, cursor },
                 });
                 if let Some(reply) = reply {
                     self.remember(message, request.spoken(), reply).await;
@@ -179,7 +205,7 @@ impl Answering {
                 // Asked again it would be refused again, and block its conversation for ever.
                 (self.tell)(ServeEvent::ReplyRefused {
                     chat,
-                    message_id,
+                    cursor,
                     code: error.code().to_owned(),
                 });
                 match self.settle_patiently(message, Verdict::NoReply).await {
@@ -227,9 +253,15 @@ impl Answering {
             if self.once {
                 return Err(Unsettled::GaveUp);
             }
+            let wait = backoff.wait();
+            tracing::debug!(
+                code = error.code(),
+                wait_ms = wait.as_millis(),
+                "the bridge did not take what became of a message; told again"
+            );
             tokio::select! {
                 () = self.give_up.cancelled() => return Err(Unsettled::GaveUp),
-                () = tokio::time::sleep(backoff.wait()) => {}
+                () = tokio::time::sleep(wait) => {}
             }
         }
     }
@@ -275,6 +307,21 @@ enum Unsettled {
     GaveUp,
     Refused(CallError),
     Broken(CallError),
+}
+
+fn milliseconds(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How the engine answered, without what it said.
+fn told(asked: &Option<Result<Option<String>, EngineError>>) -> &'static str {
+    match asked {
+        None => "given_up",
+        Some(Ok(Some(_))) => "reply",
+        Some(Ok(None)) => "no_reply",
+        Some(Err(EngineError::Failed { .. })) => "failed",
+        Some(Err(EngineError::Down { .. })) => "down",
+    }
 }
 
 fn failed(error: &CallError) -> Outcome {

@@ -47,7 +47,7 @@ impl Errands {
         self.running.spawn(async move {
             for message in messages {
                 let heard = shared
-                    .release(&message, "not answered at the moment", false)
+                    .give_back(&message, "not answered at the moment")
                     .await;
                 // The next question names none of them, which says the same.
                 if !heard {

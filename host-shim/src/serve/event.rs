@@ -9,37 +9,37 @@ use crate::component::bindings::DeliveryStatus;
 /// Takes the events of one loop, in the order in which they happen.
 pub type Listener = std::sync::Arc<dyn Fn(ServeEvent) + Send + Sync>;
 
-/// Something that happened.
+/// Something that happened. A `cursor` names a message, the same way as the bridge does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServeEvent {
     /// The bridge answers, for the first time.
     Connected,
     MessageIn {
         chat: ChatRef,
-        message_id: String,
+        cursor: String,
     },
     /// The reply was accepted.
     AnswerOut {
         chat: ChatRef,
-        message_id: String,
+        cursor: String,
         status: DeliveryStatus,
     },
     /// Settled without a reply, because the engine had nothing to say.
     NoReply {
         chat: ChatRef,
-        message_id: String,
+        cursor: String,
     },
     /// This attempt failed; the message comes again.
     AttemptFailed {
         chat: ChatRef,
-        message_id: String,
+        cursor: String,
         attempt: u32,
         reason: String,
     },
     /// The reply was refused for good; the message is settled without one.
     ReplyRefused {
         chat: ChatRef,
-        message_id: String,
+        cursor: String,
         code: String,
     },
     /// The guest cannot read a message; it stays with the bridge.

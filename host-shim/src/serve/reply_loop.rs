@@ -279,16 +279,15 @@ impl ReplyLoop {
             if self.serving.once && self.conversations.failures(&message.cursor) > 0 {
                 continue;
             }
-            let (chat, message_id) = (
-                ChatRef::of(&message.conversation),
-                message.message_id.clone(),
-            );
             let first = self.conversations.failures(&message.cursor) == 0;
             match self.conversations.offer(message.clone(), polled.asked) {
                 Offer::New => {
                     new = true;
                     if first {
-                        (self.shared.tell)(ServeEvent::MessageIn { chat, message_id });
+                        self.tell_of(&message, |chat, cursor| ServeEvent::MessageIn {
+                            chat,
+                            cursor,
+                        });
                     }
                 }
                 Offer::Known => {}
@@ -352,9 +351,9 @@ impl ReplyLoop {
             Outcome::Failed { reason } => {
                 self.unanswered += 1;
                 let attempt = self.take_off(message, true, now);
-                (self.shared.tell)(ServeEvent::AttemptFailed {
-                    chat: ChatRef::of(&message.conversation),
-                    message_id: message.message_id.clone(),
+                self.tell_of(message, |chat, cursor| ServeEvent::AttemptFailed {
+                    chat,
+                    cursor,
                     attempt,
                     reason,
                 });
@@ -384,6 +383,14 @@ impl ReplyLoop {
             }
         }
         Ok(())
+    }
+
+    fn tell_of(&self, message: &InboundMessage, event: impl FnOnce(ChatRef, String) -> ServeEvent) {
+        let chat = ChatRef::of(&message.conversation);
+        let event = event(chat, message.cursor.clone());
+        self.shared
+            .span(message)
+            .in_scope(|| (self.shared.tell)(event));
     }
 
     /// `message` went back, and with it everything behind it; answers how often it has failed.

@@ -41,7 +41,7 @@ export class Access {
   require(what, header) {
     if (what === "operation" && this.open) return;
     if (this.#token === null) {
-      throw new RequestError("unauthorized", "The admin commands need a bridge that was started by `loong whatsapp-personal bridge run`: this one was started without a token");
+      throw new RequestError("unauthorized", "The admin commands and the metrics need a bridge that was started by `loong whatsapp-personal bridge run`: this one was started without a token");
     }
     const given = /^Bearer +(\S+)$/i.exec(header ?? "")?.[1];
     if (given !== undefined && same(given, this.#token)) return;

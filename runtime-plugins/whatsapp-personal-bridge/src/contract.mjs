@@ -6,6 +6,7 @@
 
 import { RequestError } from "./errors.mjs";
 import { fromJid } from "./identity.mjs";
+import { replyKey } from "./reply-key.mjs";
 import { canonicalTarget, CHANNEL_ID, parseTarget, TargetError } from "./targets.mjs";
 
 /**
@@ -185,7 +186,7 @@ export function writeInbound(row, account) {
       platform: "whatsapp",
       kind: "conversation",
       id: chat ? canonicalTarget(chat, account.configuredId) : row.conversation,
-      options: { idempotency_key: `in:${row.cursor}` },
+      options: { idempotency_key: replyKey(row.cursor) },
     },
     text: content.text,
     delivery: {

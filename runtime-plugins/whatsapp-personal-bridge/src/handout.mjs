@@ -222,14 +222,14 @@ export class Handout {
   }
 
   /**
-   * @param {{ seq: number, conversation: string, attempts: number }} row
+   * @param {{ seq: number, cursor: string, conversation: string, attempts: number }} row
    * @param {string | null} reason
    * @param {number} now
    */
-  #bury({ seq, conversation, attempts }, reason, now) {
+  #bury({ seq, cursor, conversation, attempts }, reason, now) {
     this.#rows.bury(seq, { at: now, attempts, reason });
     const code = reason !== null && REASON_CODE.test(reason) ? reason : "given_back";
-    this.#died.push({ chat: shortReference(conversation), attempts, reason: code });
+    this.#died.push({ chat: shortReference(conversation), cursor, attempts, reason: code });
   }
 
   /**

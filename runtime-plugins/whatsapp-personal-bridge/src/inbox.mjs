@@ -116,7 +116,7 @@ export class Inbox {
     const body = { kind, text, group, senderName, sentAt, groupSubject };
     const cursor = randomBytes(12).toString("base64url");
     if (!this.#store.inbox.add({ cursor, conversation, sender, senders, messageId, body: JSON.stringify(body), storedAt: this.#now() })) return;
-    this.#emit("message_in", { chat: shortReference(conversation), kind, group });
+    this.#emit("message_in", { chat: shortReference(conversation), cursor, kind, group });
     this.#handout.changed();
   }
 
@@ -143,7 +143,9 @@ export class Inbox {
 
   /** @param {string} cursor a dead letter too */
   acknowledge(cursor) {
-    this.#store.inbox.acknowledge(cursor, this.#now());
+    const now = this.#now();
+    const ended = this.#store.inbox.acknowledge(cursor, now);
+    if (ended) this.#emit("message_done", { chat: shortReference(ended.conversation), cursor, after_ms: Math.max(0, now - ended.stored_at) });
     this.#handout.changed();
   }
 

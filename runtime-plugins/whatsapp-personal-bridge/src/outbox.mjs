@@ -8,6 +8,7 @@
 import { Departures } from "./departures.mjs";
 import { RequestError } from "./errors.mjs";
 import { fromJid, shortReference, toJid } from "./identity.mjs";
+import { answeredCursor } from "./reply-key.mjs";
 import { splitText } from "./split-text.mjs";
 import { TIMING } from "./timing.mjs";
 
@@ -242,14 +243,19 @@ export class Outbox {
    * The first word on a part counts.
    * @param {string} messageId
    * @param {string | null} error
-   * @returns {import("./store/outbox.mjs").Part & { jid: string } | null} the part; null when it was settled before, or is none of ours
+   * @returns {import("./store/outbox.mjs").Known | null} the part; null when it was settled before, or is none of ours
    */
   #settle(messageId, error) {
     const part = this.#rows.byId(messageId);
     if (!part || part.state === "sent" || part.state === "failed") return null;
     if (error === null) this.#rows.sent(messageId);
     else this.#rows.refused(messageId, error);
-    this.#parts.emit("message_out", { chat: shortReference(part.jid), status: error === null ? "sent" : "failed" });
+    this.#parts.emit("message_out", {
+      chat: shortReference(part.jid),
+      cursor: answeredCursor(part.idempotency_key),
+      status: error === null ? "sent" : "failed",
+      after_ms: Math.max(0, Date.now() - part.created_at),
+    });
     this.#departures.settled(messageId);
     return part;
   }

@@ -15,6 +15,7 @@ import { FatalError, safeName } from "./errors.mjs";
 import { createEmitter } from "./events.mjs";
 import { keepHouse } from "./housekeeping.mjs";
 import { Inbox } from "./inbox.mjs";
+import { Metrics } from "./metrics.mjs";
 import { HELP, readCommandLine } from "./options.mjs";
 import { Outbox } from "./outbox.mjs";
 import { Pause } from "./pause.mjs";
@@ -69,7 +70,9 @@ export async function run(args) {
  * @param {import("./warnings.mjs").Kept} kept
  * @param {(error: unknown) => never} die
  */
-async function live(options, version, { emit, warnings }, die) {
+async function live(options, version, { emit: say, warnings }, die) {
+  const metrics = new Metrics(version);
+  const emit = metrics.hearing(say);
   /** @type {import("./session.mjs").Session | null} */
   let session = null;
   catchUncaught({
@@ -128,7 +131,7 @@ async function live(options, version, { emit, warnings }, die) {
   const { webUrl, pairing } = options;
   session = new Session({ store, people, inbox, outbox, pause, emit, die, webUrl, version, settings, pairing }, timing);
   outbox.use(session);
-  const server = await listen(options, { version, startedAt: Date.now(), store, people, inbox, outbox, pause, emit, session, access, warnings });
+  const server = await listen(options, { version, startedAt: Date.now(), store, people, inbox, outbox, pause, emit, session, access, warnings, metrics });
 
   /** @type {Promise<void> | null} */
   let stopping = null;

@@ -6,14 +6,15 @@
 
 import http from "node:http";
 import { ADMIN_BODY_LIMIT, adminCommand, performAdmin } from "./admin.mjs";
+import { readQuery } from "./admin-request.mjs";
 import { readRequest, writeAnswer, writeError } from "./contract.mjs";
 import { FatalError, RequestError } from "./errors.mjs";
 import { health, perform } from "./operations.mjs";
 import { HOST } from "./options.mjs";
 
 /**
- * @typedef {import("./operations.mjs").Parts & { access: import("./access.mjs").Access }} Parts
- * @typedef {{ what: "health", nonce: string | null } | { what: "operation" } | { what: "admin", name: string, query: string }} Route
+ * @typedef {import("./operations.mjs").Parts & { access: import("./access.mjs").Access, metrics: import("./metrics.mjs").Metrics }} Parts
+ * @typedef {{ what: "health", nonce: string | null } | { what: "operation" } | { what: "metrics", query: string } | { what: "admin", name: string, query: string }} Route
  * @typedef {{ port: number, url: string, close: (graceMs: number) => Promise<void> }} Server
  * `close`: no new requests; those under way are finished
  */
@@ -110,6 +111,11 @@ async function answer(request, response, path, port, parts) {
         const proof = parts.access.prove(route.nonce);
         return write(response, 200, proof === undefined ? health(parts) : { ...health(parts), proof });
       }
+      case "metrics":
+        parts.access.require("admin", request.headers.authorization);
+        requireMethod(request, "GET");
+        readQuery(route.query, []);
+        return send(response, 200, parts.metrics.contentType, await parts.metrics.text(parts));
       case "admin": {
         parts.access.require("admin", request.headers.authorization);
         const found = adminCommand(route.name);
@@ -131,7 +137,7 @@ async function answer(request, response, path, port, parts) {
     if (error.code === "unauthorized") response.setHeader("www-authenticate", "Bearer");
     // The rest of a body that is not read would be taken for the next request.
     if (!request.complete) response.setHeader("connection", "close");
-    const plain = request.url?.startsWith(`${path}/admin/`);
+    const plain = [`${path}/admin/`, `${path}/metrics`].some((one) => request.url?.startsWith(one));
     write(response, error.status, plain ? writeError(error) : writeAnswer(parsed, writeError(error)));
   }
 }
@@ -168,6 +174,7 @@ function find(request, path, port) {
     requireMethod(request, "POST");
     return { what: "operation" };
   }
+  if (asked === `${path}/metrics`) return { what: "metrics", query };
   if (asked.startsWith(`${path}/admin/`)) return { what: "admin", name: asked.slice(`${path}/admin/`.length), query };
   throw new RequestError("not_found", `There is nothing here. The endpoint is ${path}: check the path of bridge_url`);
 }
@@ -232,7 +239,17 @@ function presentable(thrown) {
  * @param {unknown} body
  */
 function write(response, status, body) {
+  send(response, status, "application/json", JSON.stringify(body));
+}
+
+/**
+ * @param {http.ServerResponse} response
+ * @param {number} status
+ * @param {string} type
+ * @param {string} body
+ */
+function send(response, status, type, body) {
   if (response.headersSent || response.destroyed) return;
-  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store", "x-content-type-options": "nosniff" });
-  response.end(JSON.stringify(body));
+  response.writeHead(status, { "content-type": type, "cache-control": "no-store", "x-content-type-options": "nosniff" });
+  response.end(body);
 }

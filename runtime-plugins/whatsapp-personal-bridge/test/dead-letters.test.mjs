@@ -69,7 +69,7 @@ for (const [name, body] of [["no JSON", "{half"], ["JSON of another kind", "[]"]
     says(ANA, "A1");
     assert.deepEqual(ids(await gets({ max: 1 })), ["A1"]);
     assert.deepEqual([rows().A0?.state, rows().A0?.reason, rows().A0?.body], ["dead", "unreadable", body]);
-    assert.deepEqual(died(), [{ event: "message_dead", chat: "contact …4567", attempts: 0, reason: "unreadable" }]);
+    assert.deepEqual(died(), [{ event: "message_dead", chat: "contact …4567", cursor: "c1", attempts: 0, reason: "unreadable" }]);
   });
 }
 

@@ -8,18 +8,22 @@ import { ids, inbound, parts, receive } from "./support/bridge.mjs";
 import { temporaryDir } from "./support/fixtures.mjs";
 
 test("a message is told once it is stored, and leaves by its acknowledgement", async (t) => {
-  const { inbox, events } = parts(t);
+  const clock = { at: 1_800_000_000_000 };
+  const { inbox, events } = parts(t, { now: () => clock.at });
   inbox.accept(inbound("A1", "hello"));
-  assert.deepEqual(events, [
-    { event: "allowlist_match", chat: "contact …4567", entry: "*", allowed: true },
-    { event: "message_in", chat: "contact …4567", kind: "text", group: false },
-  ]);
   const [row] = await receive(inbox);
   assert.equal(row?.content.text, "hello");
-  inbox.acknowledge(row?.cursor ?? "");
-  inbox.acknowledge(row?.cursor ?? "");
+  const { cursor } = row ?? {};
+  assert.deepEqual(events.splice(0), [
+    { event: "allowlist_match", chat: "contact …4567", entry: "*", allowed: true },
+    { event: "message_in", chat: "contact …4567", cursor, kind: "text", group: false },
+  ]);
+  clock.at += 1_500;
+  inbox.acknowledge(cursor ?? "");
+  inbox.acknowledge(cursor ?? "");
   inbox.acknowledge("unknown");
   assert.deepEqual(await receive(inbox), []);
+  assert.deepEqual(events, [{ event: "message_done", chat: "contact …4567", cursor, after_ms: 1_500 }]);
 });
 
 test("an acknowledged text is gone from the store, and its message is still known", async (t) => {
@@ -244,7 +248,7 @@ test("somebody known by a LID alone is refused with that reason, and not when th
     { event: "allowlist_match", chat: "contact …2345", entry: LID_JID, allowed: false },
     { event: "message_refused", chat: "contact …2345", reason: "only_lid_known" },
     { event: "allowlist_match", chat: "contact …4567", entry: "+15…567", allowed: true },
-    { event: "message_in", chat: "contact …4567", kind: "text", group: false },
+    { event: "message_in", chat: "contact …4567", cursor: (await receive(inbox))[0]?.cursor, kind: "text", group: false },
   ]);
   const listed = parts(t, { allowed: [LID_JID] });
   listed.inbox.accept(from("A1", [LID]));

@@ -22,7 +22,16 @@ test("a text that WhatsApp acknowledges is sent", async (t) => {
   const line = carrier(outbox);
   assert.deepEqual(await outbox.send({ to: ANA, text: "hello", key: null }), receipt("sent", "M1"));
   assert.deepEqual(line.sent, [{ jid: "15551234567@s.whatsapp.net", messageId: "M1", body: "hello" }]);
-  assert.deepEqual(events, [{ event: "message_out", chat: "contact …4567", status: "sent" }]);
+  const [{ after_ms: afterMs, ...told } = { event: "" }, ...more] = events;
+  assert.deepEqual([told, more], [{ event: "message_out", chat: "contact …4567", cursor: null, status: "sent" }, []]);
+  assert.ok(Number.isInteger(afterMs), String(afterMs));
+});
+
+test("a reply is told with the message that it answers, and with no other word that a key holds", async (t) => {
+  const { outbox, events } = parts(t);
+  carrier(outbox);
+  for (const key of ["in:aaaaBBBB0000-_zz", "in:a text that somebody took for a key", "order-17"]) await outbox.send({ to: ANA, text: "hello", key });
+  assert.deepEqual(events.map(({ cursor }) => cursor), ["aaaaBBBB0000-_zz", null, null]);
 });
 
 test("one key is one message, whatever text comes later, also after a restart", async (t) => {

@@ -218,7 +218,7 @@ test("each counted attempt waits longer, and after the sixth the message is a de
   assert.deepEqual(died(), []);
   await gets(host());
   inbox.release(cursor("A1"), { counts: true, reason: "The engine said: no" });
-  assert.deepEqual(died(), [{ event: "message_dead", chat: "contact …4567", attempts: 6, reason: "given_back" }]);
+  assert.deepEqual(died(), [{ event: "message_dead", chat: "contact …4567", cursor: cursor("A1"), attempts: 6, reason: "given_back" }]);
   const { A1 } = rows();
   assert.deepEqual([A1?.state, A1?.attempts, A1?.reason, A1?.ended_at, A1?.until], ["dead", 6, "The engine said: no", clock.at, null]);
   assert.match(String(A1?.body), /text of A1/);

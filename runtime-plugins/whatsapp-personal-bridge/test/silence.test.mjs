@@ -86,10 +86,10 @@ test("every event that a person should know of is a sentence", () => {
   const said = [];
   const emit = createEmitter("human", (text) => said.push(text));
   emit("connected", { phone: "+15550001000", name: "Olga", jid: "", lid: null });
-  emit("message_in", { chat: "contact …4567", kind: "text", group: false });
+  emit("message_in", { chat: "contact …4567", cursor: "c1", kind: "text", group: false });
   emit("message_refused", { chat: "contact …4567", reason: "not_in_allowlist" });
-  emit("message_out", { chat: "contact …4567", status: "sent" });
-  emit("message_dead", { chat: "contact …4567", attempts: 6, reason: "busy" });
+  emit("message_out", { chat: "contact …4567", cursor: null, status: "sent", after_ms: 20 });
+  emit("message_dead", { chat: "contact …4567", cursor: "c1", attempts: 6, reason: "busy" });
   emit("imported", { from: "/old" });
   emit("state", { state: "reconnecting", message: "The connection is lost.", retry_in_ms: 1_500 });
   emit("something new", {});

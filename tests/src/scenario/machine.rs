@@ -153,6 +153,8 @@ impl Machine {
         for name in [
             "LOONG_HOME",
             "LOONG_CONFIG_PATH",
+            "LOONG_LOG",
+            "LOONG_LOG_FORMAT",
             "RUST_LOG",
             "WHATSAPP_PERSONAL_BRIDGE_URL",
             "WHATSAPP_PERSONAL_AUTH_DIR",

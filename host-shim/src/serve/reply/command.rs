@@ -105,6 +105,7 @@ impl ReplyEngine for CommandEngine {
             "account": request.account,
             "conversation_id": request.conversation,
             "message_id": request.message_id,
+            "correlation_id": request.correlation_id,
             "sender": request.sender,
             "sender_name": request.sender_name,
             "group": request.is_group,

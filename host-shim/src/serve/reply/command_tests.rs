@@ -8,6 +8,7 @@ fn request() -> ReplyRequest {
         account: "default".to_owned(),
         conversation: "c1".to_owned(),
         message_id: "m1".to_owned(),
+        correlation_id: "k1".to_owned(),
         sender: "+15550100".to_owned(),
         sender_name: Some("Ana".to_owned()),
         is_group: false,
@@ -36,7 +37,7 @@ async fn the_program_gets_one_json_object_and_its_output_is_the_reply() {
         seen,
         json!({
             "version": 1, "channel": "whatsapp-personal", "account": "default", "conversation_id": "c1",
-            "message_id": "m1", "sender": "+15550100", "sender_name": "Ana", "group": false,
+            "message_id": "m1", "correlation_id": "k1", "sender": "+15550100", "sender_name": "Ana", "group": false,
             "text": "hello", "received_at": 1_700_000_000_000_u64,
         })
     );

@@ -27,6 +27,8 @@ pub struct ReplyRequest {
     pub account: String,
     pub conversation: String,
     pub message_id: String,
+    /// Names the message wherever it is logged, by whichever part.
+    pub correlation_id: String,
     pub sender: String,
     pub sender_name: Option<String>,
     pub is_group: bool,
@@ -53,7 +55,7 @@ impl ReplyRequest {
 impl std::fmt::Debug for ReplyRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ReplyRequest")
-            .field("message_id", &self.message_id)
+            .field("correlation_id", &self.correlation_id)
             .finish_non_exhaustive()
     }
 }

@@ -143,6 +143,7 @@ fn request() -> ReplyRequest {
         account: "default".to_owned(),
         conversation: "c1".to_owned(),
         message_id: "m1".to_owned(),
+        correlation_id: "k1".to_owned(),
         sender: "+15550100".to_owned(),
         sender_name: Some("Ana".to_owned()),
         is_group: false,

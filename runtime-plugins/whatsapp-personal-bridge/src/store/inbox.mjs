@@ -157,10 +157,14 @@ export class InboxRows {
   /**
    * @param {string} cursor asked again, nothing happens
    * @param {number} now
+   * @returns {{ conversation: string, stored_at: number } | null} what has ended by it
    */
   acknowledge(cursor, now) {
+    const open = this.#db.one("SELECT conversation, stored_at FROM inbox WHERE cursor = ? AND state <> 'done'", cursor);
+    if (!open) return null;
     const text = this.keepTextMs ? "" : "body = NULL,";
     this.#db.run(`UPDATE inbox SET ${ENDED}, ${text} state = 'done', ended_at = ? WHERE cursor = ? AND state <> 'done'`, now, cursor);
+    return { conversation: String(open.conversation), stored_at: Number(open.stored_at) };
   }
 
   /**

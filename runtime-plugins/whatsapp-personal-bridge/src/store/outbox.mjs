@@ -7,6 +7,8 @@
 /**
  * @typedef {"unsent" | "pending" | "sent" | "failed"} PartState
  * @typedef {{ message_id: string, send: number, place: number, state: PartState, error: string | null }} Part
+ * @typedef {Part & { jid: string, body: Buffer | null, idempotency_key: string | null, created_at: number }} Known a part with what is
+ * known of its send; `created_at`: when it was accepted
  * @typedef {{ id: number, jid: string, text: string | null }} Send `text`: null when it is no longer known
  * @typedef {{ send: number, jid: string, messageId: string, body: Buffer }} Departure
  * @typedef {{ pending: number, sent: number, delivered: number, read: number, failed: number, last_sent_at: number | null }} Depth
@@ -51,11 +53,11 @@ export class OutboxRows {
 
   /**
    * @param {string} messageId
-   * @returns {(Part & { jid: string, body: Buffer | null }) | null}
+   * @returns {Known | null}
    */
   byId(messageId) {
-    const row = this.#db.one("SELECT message_id, send, place, state, error, body, jid FROM parts JOIN sends ON sends.id = send WHERE message_id = ?", messageId);
-    return /** @type {(Part & { jid: string, body: Buffer | null }) | null} */ (row ?? null);
+    const row = this.#db.one("SELECT message_id, send, place, state, error, body, jid, idempotency_key, created_at FROM parts JOIN sends ON sends.id = send WHERE message_id = ?", messageId);
+    return /** @type {Known | null} */ (row ?? null);
   }
 
   /**

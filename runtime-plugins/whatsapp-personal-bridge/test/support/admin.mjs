@@ -17,10 +17,12 @@ const STATUS = {
 /**
  * @param {import("node:test").TestContext} t
  * @param {Parameters<typeof parts>[1]} [options]
+ * @param {Partial<ConstructorParameters<typeof Access>[0]>} [access]
  */
-export async function operated(t, options) {
-  const made = { ...parts(t, options), access: new Access({ token: TOKEN, bridgeAuth: "token" }), warnings: () => [] };
-  const session = { status: () => STATUS, resume: () => undefined, logout: async () => ({ unlinked: true, setAside: true }) };
+export async function operated(t, options, access) {
+  const made = { ...parts(t, options), access: new Access({ token: TOKEN, bridgeAuth: "token", ...access }), warnings: () => [] };
+  let status = STATUS;
+  const session = { status: () => status, resume: () => undefined, logout: async () => ({ unlinked: true, setAside: true }) };
   const line = carrier(made.outbox);
   const server = await listen({ port: 0, path: "/bridge" }, { ...made, version: "0.1.0", startedAt: 1, session });
   t.after(() => {
@@ -40,6 +42,13 @@ export async function operated(t, options) {
     return { status: answer.status, body: await answer.json() };
   }
 
+  /** @param {{ method?: string, token?: string | null, query?: string, origin?: string }} [request] for the metrics */
+  async function scrape({ method = "GET", token = TOKEN, query = "", origin } = {}) {
+    const headers = { ...(token === null ? {} : { authorization: `Bearer ${token}` }), ...(origin === undefined ? {} : { origin }) };
+    const answer = await fetch(`${server.url}/metrics${query}`, { method, headers });
+    return { status: answer.status, type: answer.headers.get("content-type") ?? "", text: await answer.text() };
+  }
+
   /**
    * @param {string} operation of the contract
    * @param {Record<string, unknown>} fields of its payload
@@ -57,6 +66,9 @@ export async function operated(t, options) {
     line,
     ask,
     operate,
+    scrape,
+    /** @param {Partial<import("../../src/session.mjs").Status>} changes */
+    stands: (changes) => (status = { ...STATUS, ...changes }),
     get: (/** @type {string} */ path) => ask("GET", path),
     post: (/** @type {string} */ path, /** @type {unknown} */ fields) => ask("POST", path, fields === undefined ? {} : { body: JSON.stringify(fields) }),
   };

@@ -6,6 +6,7 @@ import { EventEmitter, once } from "node:events";
 import { Inbox } from "../../src/inbox.mjs";
 import { Outbox } from "../../src/outbox.mjs";
 import { RequestError } from "../../src/errors.mjs";
+import { Metrics } from "../../src/metrics.mjs";
 import { Pause } from "../../src/pause.mjs";
 import { People } from "../../src/people.mjs";
 import { DEFAULT_SETTINGS } from "../../src/settings.mjs";
@@ -32,10 +33,10 @@ export function parts(
   if (!store.logins.current()) store.logins.add("{}");
   /** @type {{ event: string, [field: string]: unknown }[]} */
   const events = [];
-  /** @type {import("../../src/events.mjs").Emit} */
-  const emit = (event, fields = {}) => {
+  const metrics = new Metrics("0.1.0");
+  const emit = metrics.hearing((event, fields = {}) => {
     events.push({ event, ...fields });
-  };
+  });
   const pause = new Pause(store, emit);
   const people = new People(store);
   const settings = { ...DEFAULT_SETTINGS, groupReply, keepInboundTextMs, allowedChatIds: allowed.length > 0 ? allowed : undefined };
@@ -45,7 +46,7 @@ export function parts(
     outbox.close();
     store.close();
   });
-  return { store, people, inbox, outbox, pause, emit, events, dir, settings };
+  return { store, people, inbox, outbox, pause, metrics, emit, events, dir, settings };
 }
 
 /** @typedef {"acknowledges" | "refuses" | "is silent" | "breaks" | "does not answer"} Behaviour */
