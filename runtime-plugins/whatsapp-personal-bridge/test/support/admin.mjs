@@ -2,6 +2,7 @@
 /** A bridge's endpoint with its real store and a token, for what an operator asks of it. */
 
 import { Access } from "../../src/access.mjs";
+import { PairPage } from "../../src/pair-page/pair-page.mjs";
 import { listen } from "../../src/server.mjs";
 import { carrier, parts } from "./bridge.mjs";
 import { fixture } from "./fixtures.mjs";
@@ -19,7 +20,7 @@ const STATUS = {
  * @param {Parameters<typeof parts>[1]} [options]
  */
 export async function operated(t, options) {
-  const made = { ...parts(t, options), access: new Access({ token: TOKEN, bridgeAuth: "token" }), warnings: () => [] };
+  const made = { ...parts(t, options), access: new Access({ token: TOKEN, bridgeAuth: "token" }), page: new PairPage(TOKEN), warnings: () => [] };
   const session = { status: () => STATUS, resume: () => undefined, logout: async () => ({ unlinked: true, setAside: true }) };
   const line = carrier(made.outbox);
   const server = await listen({ port: 0, path: "/bridge" }, { ...made, version: "0.1.0", startedAt: 1, session });
