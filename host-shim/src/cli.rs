@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::channel::{
-    BackupArgs, BridgeCommand, BridgeLogoutArgs, BridgeResumeArgs, BridgeRunArgs, BridgeStatusArgs,
-    ChannelCli, ChannelCommand, InboxCommand, InboxDropArgs, InboxListArgs, InboxRetryArgs,
-    InboxShowArgs, InboxState, PauseArgs,
+    BackupArgs, BridgeCommand, BridgeLogoutArgs, BridgePairLinkArgs, BridgeResumeArgs,
+    BridgeRunArgs, BridgeStatusArgs, ChannelCli, ChannelCommand, InboxCommand, InboxDropArgs,
+    InboxListArgs, InboxRetryArgs, InboxShowArgs, InboxState, PauseArgs,
 };
 
 #[derive(Debug, Parser)]

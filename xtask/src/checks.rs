@@ -45,7 +45,10 @@ pub(crate) fn run() -> Result<Count> {
                 .current_dir(&tools),
         ),
     );
-    for (name, project) in [("tsc", "tsconfig.json"), ("tsc (page)", "tsconfig.page.json")] {
+    for (name, project) in [
+        ("tsc", "tsconfig.json"),
+        ("tsc (page)", "tsconfig.page.json"),
+    ] {
         count.check(
             name,
             process::run(

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{CommandFactory, FromArgMatches};
 
 use super::{
-    backup, bridge_admin, bridge_install, bridge_run, channels_list, channels_resolve,
-    channels_send, doctor, inbox, pause, serve,
+    backup, bridge_admin, bridge_install, bridge_pair_link, bridge_run, channels_list,
+    channels_resolve, channels_send, doctor, inbox, pause, serve,
 };
 use crate::cli::{
     BridgeCommand, ChannelCli, ChannelCommand, ChannelsCommand, Cli, Command, Global,
@@ -86,6 +86,9 @@ async fn channel(global: &Global, words: Vec<OsString>, output: &Output) -> Resu
         }
         ChannelCommand::Bridge(BridgeCommand::Status(args)) => {
             interruptible(bridge_admin::status(&global, &name, &args, output)).await
+        }
+        ChannelCommand::Bridge(BridgeCommand::PairLink(args)) => {
+            interruptible(bridge_pair_link::run(&global, &name, &args, output)).await
         }
         ChannelCommand::Bridge(BridgeCommand::Resume(args)) => {
             interruptible(bridge_admin::resume(&global, &name, &args, output)).await
