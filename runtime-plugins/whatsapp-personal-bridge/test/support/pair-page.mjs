@@ -5,7 +5,6 @@ import http from "node:http";
 import { Access } from "../../src/access.mjs";
 import { PairPage } from "../../src/pair-page/pair-page.mjs";
 import { listen } from "../../src/server.mjs";
-import { parts } from "./bridge.mjs";
 
 export const TOKEN = "0123456789abcdef".repeat(4);
 const DEADLINE_MS = 5_000;
@@ -26,18 +25,19 @@ const STATUS = {
  * @param {{ token?: string | null, port?: number }} [options]
  */
 export async function paging(t, { token = TOKEN, port = 0 } = {}) {
-  const made = parts(t);
+  /** @type {{ event: string, [field: string]: unknown }[]} */
+  const events = [];
   const clock = { at: 1_800_000_000_000 };
   const page = new PairPage(token, () => clock.at);
   const session = { status: () => STATUS, resume: () => undefined, logout: async () => ({ unlinked: true, setAside: true }) };
   const access = new Access({ token, bridgeAuth: "token" });
-  const server = await listen({ port, path: "/bridge" }, { ...made, access, page, version: "0", startedAt: 1, session, warnings: () => [] });
-  const close = () => {
-    made.inbox.close();
-    return server.close(2_000);
-  };
+  // Without a store, a slow thing: nothing that is asked here looks at one.
+  const server = await listen({ port, path: "/bridge" }, /** @type {any} */ ({ access, page, session }));
+  const close = () => server.close(2_000);
   t.after(close);
-  const says = page.watching(made.emit);
+  const says = page.watching((event, fields = {}) => {
+    events.push({ event, ...fields });
+  });
 
   /**
    * @param {Asked} [asked] `path`: below the page, with its query
@@ -93,7 +93,7 @@ export async function paging(t, { token = TOKEN, port = 0 } = {}) {
     }
     return { status: response.statusCode, headers: response.headers, shown, until, ended, leave: () => response.destroy() };
   }
-  return { ...made, server, page, clock, says, ask, enter, look, close };
+  return { events, server, page, clock, says, ask, enter, look, close };
 }
 
 /** @param {http.IncomingHttpHeaders} headers */
