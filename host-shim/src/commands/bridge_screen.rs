@@ -223,7 +223,7 @@ impl<'a> Screen<'a> {
     /// A line of its own: the link is longer than most terminals are wide, and works once.
     fn pair_page(&mut self, url: &str) {
         if !self.json {
-            let line = format!("or open this page once: {url}");
+            let line = format!("scan the QR code, or open this page once: {url}");
             self.around(|output| output.data(&line));
         }
     }

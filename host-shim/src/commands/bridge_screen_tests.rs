@@ -248,7 +248,8 @@ fn the_link_to_the_page_is_a_line_for_a_person_and_nothing_for_a_machine() {
         })
     };
     let (data, words) = shown(false, [link(), qr()]);
-    let line = "or open this page once: http://127.0.0.1:1234/bridge/pair?key=k\n";
+    let line =
+        "scan the QR code, or open this page once: http://127.0.0.1:1234/bridge/pair?key=k\n";
     assert!(data.starts_with(line), "{data}");
     assert!(!words.contains("key"), "{words}");
     assert_eq!(shown(true, [link()]), (String::new(), String::new()));

@@ -46,7 +46,7 @@ function sentence(event, fields) {
     case "qr":
       return drawn(fields);
     case "pair_page":
-      return `\nOr open this page once: ${fields.url}\n`;
+      return `\nScan the QR code, or open this page once: ${fields.url}\n`;
     case "connected":
       return `Linked to ${fields.phone}${fields.name ? ` (${fields.name})` : ""}. Ctrl-C stops the bridge; the login stays.\n`;
     case "message_in":
