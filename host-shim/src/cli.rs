@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::logging::LogFilter;
 
 pub use self::channel::{
-    BackupArgs, BridgeCommand, BridgeLogoutArgs, BridgeMetricsArgs, BridgeResumeArgs,
+    BackupArgs, BridgeCommand, BridgeLogoutArgs, BridgeMetricsArgs, BridgePairLinkArgs, BridgeResumeArgs,
     BridgeRunArgs, BridgeStatusArgs, ChannelCli, ChannelCommand, InboxCommand, InboxDropArgs,
     InboxListArgs, InboxRetryArgs, InboxShowArgs, InboxState, PauseArgs,
 };

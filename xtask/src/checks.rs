@@ -45,17 +45,22 @@ pub(crate) fn run() -> Result<Count> {
                 .current_dir(&tools),
         ),
     );
-    count.check(
-        "tsc",
-        process::run(
-            "checking the bridge's types",
-            Command::new("node")
-                .arg(tools.join("node_modules/typescript/bin/tsc"))
-                .arg("--project")
-                .arg(tools.join("tsconfig.json"))
-                .current_dir(&bridge),
-        ),
-    );
+    for (name, project) in [
+        ("tsc", "tsconfig.json"),
+        ("tsc (page)", "tsconfig.page.json"),
+    ] {
+        count.check(
+            name,
+            process::run(
+                "checking the bridge's types",
+                Command::new("node")
+                    .arg(tools.join("node_modules/typescript/bin/tsc"))
+                    .arg("--project")
+                    .arg(tools.join(project))
+                    .current_dir(&bridge),
+            ),
+        );
+    }
     count.check(
         "eslint",
         process::run(

@@ -1,14 +1,22 @@
 //! What must be on the machine before anything is built: one clear sentence for each thing missing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::build::GUEST_TARGET;
 use crate::process;
 
 const NODE_AT_LEAST: u32 = 20;
+const CHROMIUM: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome-stable",
+    "google-chrome",
+];
+/// Names the browser; the stories read it too.
+pub(crate) const CHROMIUM_VARIABLE: &str = "LOONG_TEST_CHROMIUM";
 
 /// Rust can build for the sandbox.
 pub(crate) fn rust() -> Result<()> {
@@ -44,6 +52,58 @@ pub(crate) fn node() -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A browser for the stories that happen in one; gives its program.
+pub(crate) fn chromium() -> Result<PathBuf> {
+    if let Some(named) = std::env::var_os(CHROMIUM_VARIABLE) {
+        let named = PathBuf::from(named);
+        ensure!(
+            named.is_file(),
+            "{CHROMIUM_VARIABLE} names {}, which is no file: correct it, or unset it",
+            named.display()
+        );
+        return Ok(named);
+    }
+    if let Some(found) = on_path(&CHROMIUM) {
+        return Ok(found);
+    }
+    const MISSING: &str = "Chromium is missing: install it (as root on Debian: apt-get install chromium), or name a Chromium or Chrome in LOONG_TEST_CHROMIUM; then run this command again";
+    // Nobody is asked for a password in the middle of a build.
+    ensure!(is_root() && on_path(&["apt-get"]).is_some(), "{MISSING}");
+    let apt = |what: &str, words: &[&str]| {
+        let mut command = Command::new("apt-get");
+        command.args(words).env("DEBIAN_FRONTEND", "noninteractive");
+        process::run(what, &mut command)
+    };
+    apt("asking for the list of packages", &["update", "--quiet"])
+        .and_then(|()| {
+            let words = [
+                "install",
+                "--yes",
+                "--quiet",
+                "--no-install-recommends",
+                "chromium",
+            ];
+            apt("installing Chromium for the stories in a browser", &words)
+        })
+        .context(MISSING)?;
+    on_path(&CHROMIUM).context(MISSING)
+}
+
+/// The first of these programs that is on the path.
+fn on_path(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
+        .find(|file| file.is_file())
+}
+
+fn is_root() -> bool {
+    let id = process::output(Command::new("id").arg("-u"));
+    id.is_ok_and(|id| id.stdout.trim_ascii() == b"0")
 }
 
 fn guest_target_is_there() -> Result<bool> {

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{build, checks, dist, process};
+use crate::{build, checks, dist, process, setup};
 
 /// How many tests passed and failed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(crate) fn run(parts: &[&str]) -> Result<bool> {
         );
     }
     let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
+    // Whatever is missing is said before minutes of building.
+    let chromium = wanted("rust").then(setup::chromium).transpose()?;
     let built = build::everything(build::Targets::BinariesAndTests)?;
     let mut total = Count::default();
     if wanted("checks") {
@@ -65,7 +67,8 @@ pub(crate) fn run(parts: &[&str]) -> Result<bool> {
         total.check("dist", packed.map(drop));
         built
             .for_tests(&mut tests)
-            .args(["test", "--release", "--workspace", "--no-fail-fast"]);
+            .args(["test", "--release", "--workspace", "--no-fail-fast"])
+            .envs(chromium.map(|program| (setup::CHROMIUM_VARIABLE, program)));
         total.add(counted(
             "testing the Rust crates and telling the stories",
             &mut tests,

@@ -32,6 +32,10 @@ pub enum BridgeEvent {
         code: String,
         expires_in: Option<Duration>,
     },
+    /// Opens a page with the same codes, once.
+    PairPage {
+        url: String,
+    },
     /// Linked and online.
     Connected {
         name: Option<String>,
@@ -154,6 +158,7 @@ fn event(name: &str, fields: &Map<String, Value>) -> Option<Option<BridgeEvent>>
             code,
             expires_in: span("expires_in_ms"),
         }),
+        "pair_page" => text("url").map(|url| BridgeEvent::PairPage { url }),
         "connected" => Some(BridgeEvent::Connected {
             name: text("name"),
             phone: text("phone"),
@@ -215,6 +220,7 @@ impl std::fmt::Debug for BridgeEvent {
             Self::State { state, .. } => return write!(f, "State({state})"),
             Self::Qr { number, .. } => return write!(f, "Qr({number})"),
             Self::PairingCode { .. } => "PairingCode",
+            Self::PairPage { .. } => "PairPage",
             Self::Connected { .. } => "Connected",
             Self::MessageIn { .. } => "MessageIn",
             Self::MessageRefused { .. } => "MessageRefused",
@@ -285,6 +291,18 @@ mod tests {
     }
 
     #[test]
+    fn a_link_to_the_page_is_read_and_never_shown() {
+        let Line::Event(event) =
+            read(r#"{"event":"pair_page","url":"http://127.0.0.1:1/b/pair?key=secret"}"#)
+        else {
+            panic!("no event")
+        };
+        assert!(!format!("{event:?}").contains("secret"));
+        let url = "http://127.0.0.1:1/b/pair?key=secret".to_owned();
+        assert_eq!(event, BridgeEvent::PairPage { url });
+    }
+
+    #[test]
     fn what_was_left_alone_and_why_a_chat_is_let_in_are_read() {
         assert_eq!(
             read(r#"{"event":"message_left","chat":"c1","reason":"not_addressed"}"#),
@@ -325,6 +343,7 @@ mod tests {
         for line in [
             r#"{"event":"qr","at":1}"#,
             r#"{"event":"allowlist_match","chat":"c1"}"#,
+            r#"{"event":"pair_page"}"#,
             "Closing session",
             "[]",
             r#"{"at":1}"#,

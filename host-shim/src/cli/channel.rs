@@ -11,6 +11,7 @@ const BRIDGE_EXAMPLES: &str = "Examples:\n  loong whatsapp-personal bridge run\n
 loong whatsapp-personal bridge run --pairing-code +15551234567\n  \
 loong whatsapp-personal bridge install\n  loong whatsapp-personal bridge status\n  \
 loong whatsapp-personal bridge metrics\n  \
+loong whatsapp-personal bridge pair-link\n  \
 loong whatsapp-personal bridge resume\n  loong whatsapp-personal bridge logout";
 
 const EXAMPLES: &str = "Examples:\n  loong whatsapp-personal bridge run\n  \
@@ -221,6 +222,13 @@ loong whatsapp-personal bridge status --account work --json")]
     #[command(after_help = "Examples:\n  loong whatsapp-personal bridge metrics\n  \
 loong whatsapp-personal bridge metrics --account work")]
     Metrics(BridgeMetricsArgs),
+    /// Print a link that opens the page with the QR code in a browser, once
+    #[command(
+        after_help = "Earlier links no longer open it. Keep the link to yourself: who opens it sees the QR code.\n\n\
+Examples:\n  loong whatsapp-personal bridge pair-link\n  \
+loong whatsapp-personal bridge pair-link --account work --json"
+    )]
+    PairLink(BridgePairLinkArgs),
     /// Have a bridge that rests go on, with new codes to scan when it is not linked
     #[command(after_help = "Example:\n  loong whatsapp-personal bridge resume")]
     Resume(BridgeResumeArgs),
@@ -245,6 +253,16 @@ pub struct BridgeMetricsArgs {
     /// Which of the channel's accounts
     #[arg(long)]
     pub account: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct BridgePairLinkArgs {
+    /// Which of the channel's accounts
+    #[arg(long)]
+    pub account: Option<String>,
+    /// Print what the bridge says as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Debug, Clone, Default, Args)]

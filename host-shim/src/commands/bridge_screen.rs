@@ -112,6 +112,7 @@ impl<'a> Screen<'a> {
                 ..
             } => self.qr(&payload, expires_in),
             BridgeEvent::PairingCode { code, expires_in } => self.pairing_code(&code, expires_in),
+            BridgeEvent::PairPage { url } => self.pair_page(&url),
             BridgeEvent::Connected { name, phone } => {
                 self.end_pairing();
                 let who = match (name, phone) {
@@ -221,6 +222,14 @@ impl<'a> Screen<'a> {
                     self.output.data(&line);
                 }
             }
+        }
+    }
+
+    /// A line of its own: the link is longer than most terminals are wide, and works once.
+    fn pair_page(&mut self, url: &str) {
+        if !self.json {
+            let line = format!("scan the QR code, or open this page once: {url}");
+            self.around(|output| output.data(&line));
         }
     }
 

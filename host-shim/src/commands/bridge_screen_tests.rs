@@ -239,3 +239,18 @@ fn the_secret_part_of_the_address_is_not_shown() {
     let (_, words) = shown(false, [Told::Event(listening)]);
     assert_eq!(words, "the bridge listens on http://127.0.0.1:1234\n");
 }
+
+#[test]
+fn the_link_to_the_page_is_a_line_for_a_person_and_nothing_for_a_machine() {
+    let link = || {
+        Told::Event(BridgeEvent::PairPage {
+            url: "http://127.0.0.1:1234/bridge/pair?key=k".to_owned(),
+        })
+    };
+    let (data, words) = shown(false, [link(), qr()]);
+    let line =
+        "scan the QR code, or open this page once: http://127.0.0.1:1234/bridge/pair?key=k\n";
+    assert!(data.starts_with(line), "{data}");
+    assert!(!words.contains("key"), "{words}");
+    assert_eq!(shown(true, [link()]), (String::new(), String::new()));
+}

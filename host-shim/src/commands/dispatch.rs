@@ -4,8 +4,8 @@ use clap::CommandFactory;
 
 use super::command_line::{Invocation, Invoked};
 use super::{
-    backup, bridge_admin, bridge_install, bridge_run, channels_list, channels_resolve,
-    channels_send, doctor, inbox, pause, serve,
+    backup, bridge_admin, bridge_install, bridge_pair_link, bridge_run, channels_list,
+    channels_resolve, channels_send, doctor, inbox, pause, serve,
 };
 use crate::cli::{BridgeCommand, ChannelCommand, ChannelsCommand, Cli, Global};
 use crate::error::Failure;
@@ -59,6 +59,9 @@ async fn channel(
         }
         ChannelCommand::Bridge(BridgeCommand::Metrics(args)) => {
             interruptible(bridge_admin::metrics(global, name, &args, output)).await
+        }
+        ChannelCommand::Bridge(BridgeCommand::PairLink(args)) => {
+            interruptible(bridge_pair_link::run(&global, &name, &args, output)).await
         }
         ChannelCommand::Bridge(BridgeCommand::Resume(args)) => {
             interruptible(bridge_admin::resume(global, name, &args, output)).await

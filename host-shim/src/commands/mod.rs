@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod bridge_admin;
 pub mod bridge_install;
+pub mod bridge_pair_link;
 pub mod bridge_run;
 mod bridge_screen;
 mod bridge_states;

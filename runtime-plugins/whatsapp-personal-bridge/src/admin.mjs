@@ -39,6 +39,10 @@ const COMMANDS = Object.freeze({
       return { ok: true, unlinked, set_aside: setAside };
     },
   },
+  "pair-link": {
+    method: "POST",
+    answer: ({ page, session }) => ({ ok: true, ...page.newLink(), state: session.status().state }),
+  },
   pause: {
     method: "POST",
     answer: ({ pause }) => {

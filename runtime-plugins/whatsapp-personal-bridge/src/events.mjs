@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * What the bridge says of itself: one JSON object per line for a program, sentences and a drawn
- * QR for a person. The fields are those of docs/bridge-process.md; secrets but the QR never enter.
+ * QR for a person. The fields are those of docs/bridge-process.md; secrets but those of a pairing never enter.
  */
 
 import { renderUnicodeCompact } from "uqr";
@@ -45,6 +45,8 @@ function sentence(event, fields) {
       return `${fields.message}${retry(fields.retry_in_ms)}\n`;
     case "qr":
       return drawn(fields);
+    case "pair_page":
+      return `\nScan the QR code, or open this page once: ${fields.url}\n`;
     case "connected":
       return `Linked to ${fields.phone}${fields.name ? ` (${fields.name})` : ""}. Ctrl-C stops the bridge; the login stays.\n`;
     case "message_in":

@@ -20,6 +20,7 @@ import { RequestError } from "./errors.mjs";
  *   emit: import("./events.mjs").Emit,
  *   session: Pick<import("./session.mjs").Session, "status" | "resume" | "logout">,
  *   warnings: () => { code: string, message: string }[],
+ *   page: import("./pair-page/pair-page.mjs").PairPage,
  * }} Parts
  * @typedef {(parts: Parts, payload: Record<string, unknown>, signal: AbortSignal) => unknown} Operation
  */

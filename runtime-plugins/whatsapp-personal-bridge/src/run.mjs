@@ -18,6 +18,7 @@ import { Inbox } from "./inbox.mjs";
 import { Metrics } from "./metrics.mjs";
 import { HELP, readCommandLine } from "./options.mjs";
 import { Outbox } from "./outbox.mjs";
+import { PairPage } from "./pair-page/pair-page.mjs";
 import { Pause } from "./pause.mjs";
 import { People } from "./people.mjs";
 import { listen } from "./server.mjs";
@@ -129,9 +130,10 @@ async function live(options, version, { emit: say, warnings }, die) {
     store.journal.forgetOld(now);
   }, emit);
   const { webUrl, pairing } = options;
-  session = new Session({ store, people, inbox, outbox, pause, emit, die, webUrl, version, settings, pairing }, timing);
+  const page = new PairPage(settings.token);
+  session = new Session({ store, people, inbox, outbox, pause, emit: page.watching(emit), die, webUrl, version, settings, pairing }, timing);
   outbox.use(session);
-  const server = await listen(options, { version, startedAt: Date.now(), store, people, inbox, outbox, pause, emit, session, access, warnings, metrics });
+  const server = await listen(options, { version, startedAt: Date.now(), store, people, inbox, outbox, pause, emit, session, access, warnings, metrics, page });
 
   /** @type {Promise<void> | null} */
   let stopping = null;

@@ -14,7 +14,7 @@ import { HOST } from "./options.mjs";
 
 /**
  * @typedef {import("./operations.mjs").Parts & { access: import("./access.mjs").Access, metrics: import("./metrics.mjs").Metrics }} Parts
- * @typedef {{ what: "health", nonce: string | null } | { what: "operation" } | { what: "metrics", query: string } | { what: "admin", name: string, query: string }} Route
+ * @typedef {{ what: "health", nonce: string | null } | { what: "operation" } | { what: "metrics", query: string } | { what: "admin" | "page", name: string, query: string }} Route
  * @typedef {{ port: number, url: string, close: (graceMs: number) => Promise<void> }} Server
  * `close`: no new requests; those under way are finished
  */
@@ -35,13 +35,18 @@ const SQLITE = /^SQLITE_/;
 export async function listen(where, parts) {
   const server = http.createServer({ connectionsCheckingInterval: 1_000, headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS });
   const port = await bind(server, where.port);
+  const url = `http://${HOST}:${port}${where.path}`;
+  parts.page.openAt(url);
   server.on("request", (request, response) => {
     void answer(request, response, where.path, port, parts);
   });
   return {
     port,
-    url: `http://${HOST}:${port}${where.path}`,
-    close: (graceMs) => shutDown(server, graceMs),
+    url,
+    close: (graceMs) => {
+      parts.page.close();
+      return shutDown(server, graceMs);
+    },
   };
 }
 
@@ -123,6 +128,9 @@ async function answer(request, response, path, port, parts) {
         const body = found.command.method === "POST" ? await readAdminBody(request) : "";
         return write(response, 200, await performAdmin(parts, { ...found, query: route.query, body }));
       }
+      case "page":
+        requireMethod(request, "GET");
+        return parts.page.answer(request, response, route);
       case "operation":
         requireJson(request);
         parts.access.require("operation", request.headers.authorization);
@@ -176,6 +184,8 @@ function find(request, path, port) {
   }
   if (asked === `${path}/metrics`) return { what: "metrics", query };
   if (asked.startsWith(`${path}/admin/`)) return { what: "admin", name: asked.slice(`${path}/admin/`.length), query };
+  if (asked === `${path}/pair`) return { what: "page", name: "", query };
+  if (asked.startsWith(`${path}/pair/`)) return { what: "page", name: asked.slice(`${path}/pair/`.length), query };
   throw new RequestError("not_found", `There is nothing here. The endpoint is ${path}: check the path of bridge_url`);
 }
 

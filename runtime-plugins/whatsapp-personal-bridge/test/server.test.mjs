@@ -6,6 +6,7 @@ import net from "node:net";
 import { test } from "node:test";
 import { Access } from "../src/access.mjs";
 import { FatalError } from "../src/errors.mjs";
+import { PairPage } from "../src/pair-page/pair-page.mjs";
 import { listen } from "../src/server.mjs";
 import { carrier, inbound, parts } from "./support/bridge.mjs";
 import { fixture } from "./support/fixtures.mjs";
@@ -32,7 +33,7 @@ const TOKEN = "0123456789abcdef".repeat(4);
  * @param {{ token: string | null, bridgeAuth: "token" | "none" }} [access]
  */
 async function serving(t, options, access = { token: null, bridgeAuth: "token" }) {
-  const made = { ...parts(t, options), access: new Access(access), warnings: () => [{ code: "open_bridge", message: "open" }] };
+  const made = { ...parts(t, options), access: new Access(access), page: new PairPage(access.token), warnings: () => [{ code: "open_bridge", message: "open" }] };
   const line = carrier(made.outbox);
   const server = await listen({ port: 0, path: "/bridge" }, { ...made, version: "0.1.0", startedAt: 1, session: SESSION });
   t.after(() => {

@@ -7,8 +7,11 @@
     reason = "stories fail loudly and show what happened"
 )]
 
+pub mod browser;
+pub mod devtools;
 pub mod drawn_qr;
 pub mod machine;
+pub mod pictured_qr;
 pub mod process;
 pub mod provider;
 pub mod written;
@@ -17,6 +20,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+pub use browser::{Browser, Looks};
 pub use machine::{Finished, Machine};
 pub use process::{PATIENCE, Running};
 

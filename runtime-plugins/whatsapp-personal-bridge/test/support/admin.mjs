@@ -2,6 +2,7 @@
 /** A bridge's endpoint with its real store and a token, for what an operator asks of it. */
 
 import { Access } from "../../src/access.mjs";
+import { PairPage } from "../../src/pair-page/pair-page.mjs";
 import { listen } from "../../src/server.mjs";
 import { carrier, parts } from "./bridge.mjs";
 import { fixture } from "./fixtures.mjs";
@@ -20,7 +21,7 @@ const STATUS = {
  * @param {Partial<ConstructorParameters<typeof Access>[0]>} [access]
  */
 export async function operated(t, options, access) {
-  const made = { ...parts(t, options), access: new Access({ token: TOKEN, bridgeAuth: "token", ...access }), warnings: () => [] };
+  const made = { ...parts(t, options), access: new Access({ token: TOKEN, bridgeAuth: "token", ...access }), page: new PairPage(TOKEN), warnings: () => [] };
   let status = STATUS;
   const session = { status: () => status, resume: () => undefined, logout: async () => ({ unlinked: true, setAside: true }) };
   const line = carrier(made.outbox);
