@@ -6,7 +6,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use super::{
     backup, bridge_admin, bridge_install, bridge_run, channels_list, channels_resolve,
-    channels_send, doctor, inbox, pause, serve,
+    channels_send, chats, doctor, inbox, pause, serve,
 };
 use crate::cli::{
     BridgeCommand, ChannelCli, ChannelCommand, ChannelsCommand, Cli, Command, Global,
@@ -101,6 +101,9 @@ async fn channel(global: &Global, words: Vec<OsString>, output: &Output) -> Resu
         }
         ChannelCommand::Inbox(command) => {
             interruptible(inbox::run(&global, &name, &command, output)).await
+        }
+        ChannelCommand::Chats(args) => {
+            interruptible(chats::run(&global, &name, &args, output)).await
         }
         ChannelCommand::Backup(args) => {
             interruptible(backup::backup(&global, &name, &args, output)).await
