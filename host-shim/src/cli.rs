@@ -4,6 +4,7 @@
 //! word is parsed by [`ChannelCli`] once it is clear that the word can be a channel.
 
 mod channel;
+mod chats;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub use self::channel::{
     BridgeRunArgs, BridgeStatusArgs, ChannelCli, ChannelCommand, InboxCommand, InboxDropArgs,
     InboxListArgs, InboxRetryArgs, InboxShowArgs, InboxState, PauseArgs,
 };
+pub use self::chats::{ChatsAllowArgs, ChatsArgs, ChatsCommand, ChatsListArgs};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -32,6 +34,7 @@ loong whatsapp-personal bridge resume    have a bridge that rests go on\n  \
 loong whatsapp-personal bridge logout    unlink the account\n  \
 loong whatsapp-personal pause, resume    the kill switch\n  \
 loong whatsapp-personal inbox            the messages that came in\n  \
+loong whatsapp-personal chats            who writes, and who may\n  \
 loong whatsapp-personal backup, restore  login and messages as one file\n\n\
 Examples:\n  loong doctor\n  loong channels\n  loong channels send whatsapp-personal --target contact:+15551234567 --text 'hello'\n  \
 loong channels serve whatsapp-personal --reply echo"

@@ -1,10 +1,12 @@
 //! Changes to the operator's configuration file, made for them and on their word: comments, order
 //! and everything that was not meant stay as they are. What to change is the caller's.
 
+mod lists;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
-use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, RawString, Table, TableLike, Value};
 
 use crate::error::Failure;
 use crate::private_file;
@@ -170,19 +172,33 @@ impl ConfigEdit {
 /// Adds to a list written over several lines a line like the last one, to any other an entry.
 fn append(list: &mut Array, word: &str) {
     let mut value = Value::from(word);
-    if let Some(last) = list.iter().last() {
-        let prefix = last.decor().prefix().cloned().unwrap_or_default();
-        let before = prefix.as_str().unwrap_or_default();
-        // A comment above the last entry is about that entry.
-        let indent = match before.rfind('\n') {
-            Some(at) => before.get(at..).unwrap_or_default(),
-            None => " ",
-        };
-        value.decor_mut().set_prefix(indent);
-        list.push_formatted(value);
-    } else {
+    let at = list.len();
+    let Some(last) = at.checked_sub(1).and_then(|at| list.get_mut(at)) else {
         list.push(value);
-    }
+        return;
+    };
+    let text = |raw: Option<&RawString>| {
+        raw.and_then(RawString::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let before = text(last.decor().prefix());
+    // A comment above the last entry is about that entry, and so is one behind it.
+    let indent = match before.rfind('\n') {
+        Some(at) => before.get(at..).unwrap_or_default(),
+        None => " ",
+    };
+    let mut behind = text(last.decor().suffix());
+    last.decor_mut().set_suffix("");
+    behind.push_str(&text(Some(list.trailing())));
+    let said = behind.rfind('#').map_or(0, |comment| {
+        let rest = behind.get(comment..).unwrap_or_default();
+        comment + rest.find('\n').unwrap_or(rest.len())
+    });
+    let (said, rest) = behind.split_at(said);
+    value.decor_mut().set_prefix(format!("{said}{indent}"));
+    list.push_formatted(value);
+    list.set_trailing(rest);
 }
 
 /// An inline table, for values such as `{ env = "NAME" }`.

@@ -75,3 +75,16 @@ impl Allowlist {
             .collect()
     }
 }
+
+/// The entry that lets a chat in, as it was written; one that names the chat goes before `*`.
+/// None also while an entry cannot be read, for then nobody is let in.
+#[must_use]
+pub fn entry_for<'a>(entries: &'a [String], chat: &Identity) -> Option<&'a str> {
+    Allowlist::parse(entries).ok()?;
+    let names_it = |entry: &&String| Identity::chat(entry).is_ok_and(|named| named == *chat);
+    let everybody = |entry: &&String| entry.trim() == "*";
+    let named = entries.iter().find(names_it);
+    named
+        .or_else(|| entries.iter().find(everybody))
+        .map(|entry| entry.trim())
+}

@@ -2,6 +2,7 @@
 //! whether each operation can start.
 
 use crate::account::{Merged, merge, normalised_id};
+use crate::allowlist;
 use crate::boundary::Environment;
 use crate::channel::{Account, CONFIG_KEY, DEFAULT_ACCOUNT, Operation};
 use crate::config::{Block, Field, Issue, Section, Severity};
@@ -78,8 +79,15 @@ pub fn validate(json: &str, asked: Asked<'_>, env: &impl Environment) -> Report 
         Some(issue) => Err(refused(issue)),
         None => select(asked, &accounts, default.map(|(id, _source)| id)),
     };
+    let mut accounts: Vec<AccountReport> = accounts.into_iter().map(AccountReport::new).collect();
+    if let (Ok(id), Some(written)) = (&selected, asked.target) {
+        let chosen = accounts.iter_mut().find(|a| a.account.configured_id == *id);
+        if let (Some(entry), Ok(target)) = (chosen, Target::parse(written)) {
+            entry.notes.extend(target_notes(&entry.account, &target));
+        }
+    }
     Report {
-        accounts: accounts.into_iter().map(AccountReport::new).collect(),
+        accounts,
         selected,
         issues,
     }
@@ -327,6 +335,19 @@ fn notes(account: &Account) -> Vec<String> {
     if let Some(source) = &account.default_source {
         notes.push("default_account=true".to_owned());
         notes.push(format!("default_account_source={source}"));
+    }
+    notes
+}
+
+/// What the target means for the account: its canonical form, the entry of the list that would
+/// let it in, and the one that does.
+fn target_notes(account: &Account, target: &Target) -> Vec<String> {
+    let mut notes = vec![
+        format!("target={}", target.canonical(&account.configured_id)),
+        format!("allow_entry={}", target.chat),
+    ];
+    if let Some(entry) = allowlist::entry_for(&account.allowed_chats, &target.chat) {
+        notes.push(format!("allowed_by={entry}"));
     }
     notes
 }

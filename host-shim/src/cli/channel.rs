@@ -1,10 +1,11 @@
-//! The shape of a channel's own commands: its bridge, the switch, its inbox, backups.
+//! The shape of a channel's own commands: its bridge, the switch, its inbox, its chats, backups.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::Global;
+use super::chats::ChatsArgs;
 
 /// One for each thing that can be done with a bridge.
 const BRIDGE_EXAMPLES: &str = "Examples:\n  loong whatsapp-personal bridge run\n  \
@@ -20,6 +21,7 @@ loong whatsapp-personal bridge install\n  loong whatsapp-personal bridge status\
 loong whatsapp-personal bridge metrics\n  \
 loong whatsapp-personal bridge resume\n  loong whatsapp-personal bridge logout\n  \
 loong whatsapp-personal pause\n  loong whatsapp-personal inbox list --state dead\n  \
+loong whatsapp-personal chats --refused\n  \
 loong whatsapp-personal backup /safe/whatsapp.backup";
 
 /// `loong <channel> …`.
@@ -61,6 +63,11 @@ loong whatsapp-personal pause --account work --json")]
 loong whatsapp-personal inbox retry --all-dead"
     )]
     Inbox(InboxCommand),
+    /// The chats: who writes, who is let in and by which entry, who was refused
+    #[command(after_help = "Examples:\n  loong whatsapp-personal chats\n  \
+loong whatsapp-personal chats --refused --json\n  \
+loong whatsapp-personal chats allow contact:+15551234567")]
+    Chats(ChatsArgs),
     /// Write the account's store, login and messages, to a new file; the bridge may run
     #[command(
         after_help = "The file is the login: whoever has it can be the account. Keep it secret.\n\n\

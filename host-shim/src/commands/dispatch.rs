@@ -5,7 +5,7 @@ use clap::CommandFactory;
 use super::command_line::{Invocation, Invoked};
 use super::{
     backup, bridge_admin, bridge_install, bridge_pair_link, bridge_run, channels_list,
-    channels_resolve, channels_send, doctor, inbox, pause, serve,
+    channels_resolve, channels_send, chats, doctor, inbox, pause, serve,
 };
 use crate::cli::{BridgeCommand, ChannelCommand, ChannelsCommand, Cli, Global};
 use crate::error::Failure;
@@ -61,7 +61,7 @@ async fn channel(
             interruptible(bridge_admin::metrics(global, name, &args, output)).await
         }
         ChannelCommand::Bridge(BridgeCommand::PairLink(args)) => {
-            interruptible(bridge_pair_link::run(&global, &name, &args, output)).await
+            interruptible(bridge_pair_link::run(global, name, &args, output)).await
         }
         ChannelCommand::Bridge(BridgeCommand::Resume(args)) => {
             interruptible(bridge_admin::resume(global, name, &args, output)).await
@@ -77,6 +77,9 @@ async fn channel(
         }
         ChannelCommand::Inbox(command) => {
             interruptible(inbox::run(global, name, &command, output)).await
+        }
+        ChannelCommand::Chats(args) => {
+            interruptible(chats::run(global, name, &args, output)).await
         }
         ChannelCommand::Backup(args) => {
             interruptible(backup::backup(global, name, &args, output)).await

@@ -1,5 +1,6 @@
 //! One file per command. Only these, and `main`, print; all of them through [`crate::output`].
 
+mod allowlist_edit;
 pub mod backup;
 pub mod bridge_admin;
 pub mod bridge_install;
@@ -11,11 +12,14 @@ mod bridge_status;
 pub mod channels_list;
 pub mod channels_resolve;
 pub mod channels_send;
+pub mod chats;
+mod chats_allow;
 mod command_line;
 mod confirm;
 mod dispatch;
 pub mod doctor;
 mod enter_key;
+mod followed_account;
 pub mod inbox;
 pub mod opened;
 pub mod pause;

@@ -348,7 +348,7 @@ fn configured_plugin(block: &toml::Value, account: Option<&str>) -> Option<Strin
 }
 
 /// TOML as JSON; dates become text, numbers JSON cannot hold become null.
-fn to_json(value: &toml::Value) -> Value {
+pub fn to_json(value: &toml::Value) -> Value {
     match value {
         toml::Value::String(text) => Value::String(text.clone()),
         toml::Value::Integer(number) => Value::from(*number),

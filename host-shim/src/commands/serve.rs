@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::followed_account::FollowedAccount;
 use super::opened::{Opened, ready, selected};
 use super::signals::Signals;
 use crate::catalog::bridge_command;
@@ -17,7 +18,6 @@ use crate::serve::history::History;
 use crate::serve::reply::config::{EngineKind, ReplySettings};
 use crate::serve::reply::engine;
 use crate::serve::reply_loop::{ReplyLoop, Serving};
-use crate::serve::steps::AccountSteps;
 
 /// Runs the command.
 ///
@@ -89,11 +89,9 @@ async fn prepare(global: &Global, args: &ServeArgs, output: &Output) -> Result<R
         concurrency: settings.concurrency,
         once: args.once,
     };
-    let steps = AccountSteps {
-        channel: opened.channel.clone(),
-        account: entry.account.clone(),
-    };
-    let (output, start) = (output.clone(), bridge_command(&manifest.channel_id));
+    let start = bridge_command(&manifest.channel_id);
+    let steps = FollowedAccount::new(opened.clone(), entry.account.clone(), output.clone());
+    let output = output.clone();
     let tell = Arc::new(move |event| print(&event, &start, &output));
     Ok(ReplyLoop::new(
         serving,

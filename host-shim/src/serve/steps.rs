@@ -3,29 +3,14 @@
 
 use async_trait::async_trait;
 
-use crate::component::bindings::{Account, Batch, ErrorKind, Step, StepOutcome};
+use crate::component::bindings::{Batch, ErrorKind, Step, StepOutcome};
 use crate::component::call_error::CallError;
-use crate::component::channel::Channel;
 
 /// Does the steps of one account's reply loop. Steps may run side by side; dropping one gives it up.
 #[async_trait]
 pub trait Steps: Send + Sync + 'static {
     /// Does one step; see `serve-step` in the contract.
     async fn step(&self, step: Step) -> Result<StepOutcome, CallError>;
-}
-
-/// An account of a loaded channel.
-#[derive(Debug, Clone)]
-pub struct AccountSteps {
-    pub channel: Channel,
-    pub account: Account,
-}
-
-#[async_trait]
-impl Steps for AccountSteps {
-    async fn step(&self, step: Step) -> Result<StepOutcome, CallError> {
-        self.channel.serve_step(&self.account, step).await
-    }
 }
 
 /// The batch that a receive step brought. The sandbox lets no other outcome through.

@@ -11,6 +11,7 @@
 
 mod bridge_errors;
 mod codes;
+mod notes;
 mod sending;
 mod serving;
 mod support;

@@ -4,6 +4,7 @@
  * may ask is decided by access.mjs, how the connection lives by the session.
  */
 
+import { changeAllowlist, listChats } from "./admin-chats.mjs";
 import { dropInbox, listInbox, retryInbox, showInbox } from "./admin-inbox.mjs";
 import { readFields, readQuery, readSegment, readText } from "./admin-request.mjs";
 import { writeBackup } from "./backup.mjs";
@@ -61,6 +62,8 @@ const COMMANDS = Object.freeze({
   "inbox/retry": { method: "POST", fields: ["cursor", "all_dead"], answer: retryInbox },
   "inbox/drop": { method: "POST", fields: ["cursor"], answer: dropInbox },
   "inbox/<cursor>": { method: "GET", query: ["show_text"], answer: showInbox },
+  chats: { method: "GET", query: ["account", "refused", "limit", "after"], answer: listChats },
+  allowlist: { method: "POST", fields: ["allowed_chat_ids"], answer: changeAllowlist },
   backup: { method: "POST", fields: ["file"], answer: backup },
 });
 
@@ -135,7 +138,7 @@ function status({ version, store, inbox, session, pause, warnings }) {
       pending_out: store.outbox.depth().pending,
     },
     counts: {
-      refused: store.chats.refused().messages,
+      refused: store.known.refused().messages,
       undecryptable: now.undecryptable,
       not_addressed: inbox.notAddressed,
       ignored: now.ignored,

@@ -10,9 +10,10 @@ import { parseChat, toJid } from "./identity.mjs";
  * @typedef {{
  *   match: (aliases: import("./identity.mjs").Identity[]) => string | null,
  *   allows: (aliases: import("./identity.mjs").Identity[]) => boolean,
+ *   everybody: boolean,
  *   bad: number[],
- * }} Allowlist `match`: the entry that lets a chat through, as it was written; `bad`: the
- * positions of unreadable entries
+ * }} Allowlist `match`: the entry that lets a chat through, as it was written; `everybody`: it
+ * lets every chat through; `bad`: the positions of unreadable entries
  */
 
 /**
@@ -45,5 +46,5 @@ export function readAllowlist(entries) {
     }
     return everybody ? "*" : null;
   };
-  return { bad, match, allows: (aliases) => match(aliases) !== null };
+  return { bad, everybody: everybody && bad.length === 0, match, allows: (aliases) => match(aliases) !== null };
 }

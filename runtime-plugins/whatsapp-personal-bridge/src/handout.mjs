@@ -56,10 +56,15 @@ export class Handout {
     this.#changes.emit("change");
   }
 
-  /** Answers everybody who waits. */
+  /** Answers everybody who waits, with nothing. */
+  askAnew() {
+    for (const asking of this.#asking.values()) asking.abort();
+  }
+
+  /** The same, for good. */
   close() {
     this.#closed = true;
-    for (const asking of this.#asking.values()) asking.abort();
+    this.askAnew();
   }
 
   /**

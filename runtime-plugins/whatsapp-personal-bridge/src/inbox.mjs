@@ -4,10 +4,11 @@
  * handed on to handout.mjs; rows are the store's; the wire format is the contract's.
  */
 
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { readAllowlist } from "./allowlist.mjs";
 import { Handout } from "./handout.mjs";
 import { fromJid, shortEntry, shortReference, toJid } from "./identity.mjs";
+import { plainName } from "./names.mjs";
 import { TIMING } from "./timing.mjs";
 
 /**
@@ -30,6 +31,8 @@ import { TIMING } from "./timing.mjs";
 /** Messages that wait in memory while no allowlist has been named. */
 export const UNDECIDED_LIMIT = 1_000;
 const LAST_ALLOWLIST = "allowed_chat_ids";
+/** The list that the operator named while the bridge ran, and in which run: `{ run, list }`. */
+const ALLOWLIST_OF_RUN = "allowed_chat_ids_of_run";
 const ACCOUNT = "account";
 const OTHER_ACCOUNT = "another account was linked";
 /** Chats whose place on the list has been told in this run; after that many they are told again. */
@@ -42,6 +45,7 @@ export class Inbox {
   /** @type {() => number} */ #now;
   /** @type {import("./allowlist.mjs").Allowlist | null} */ #allowlist = null;
   #fixed = false;
+  /** @type {string | null} */ #run;
   /** @type {Inbound[]} */ #undecided = [];
   /** @type {import("./people.mjs").People} */ #people;
   /** @type {import("./settings.mjs").GroupReply} */ #groupReply;
@@ -52,11 +56,12 @@ export class Inbox {
 
   /**
    * @param {Parts} parts
-   * @param {Pick<import("./settings.mjs").Settings, "allowedChatIds" | "groupReply" | "keepInboundTextMs">} settings
-   * a list counts for this whole run; without one, the last list that a request named counts
+   * @param {Pick<import("./settings.mjs").Settings, "allowedChatIds" | "groupReply" | "keepInboundTextMs" | "token">} settings
+   * a list counts for this whole run, unless the operator names another; without one, the last list
+   * that a request named counts
    */
   constructor({ store, people, emit, pause = { active: false }, timing = TIMING, now = () => Date.now() }, settings) {
-    const { allowedChatIds: startList, groupReply, keepInboundTextMs } = settings;
+    const { groupReply, keepInboundTextMs, token } = settings;
     this.#store = store;
     this.#people = people;
     this.#emit = emit;
@@ -70,6 +75,9 @@ export class Inbox {
     store.inbox.keepTextMs = keepInboundTextMs;
     store.inbox.forgetOld(now());
     const last = store.settings.get(LAST_ALLOWLIST);
+    // A token lasts for one `bridge run`, also when the process in it crashes and is started again.
+    this.#run = token === null ? null : createHash("sha256").update(token).digest("hex");
+    const startList = this.#listOfRun() ?? settings.allowedChatIds;
     if (startList) this.#fixed = true;
     const list = startList ?? (last === null ? null : /** @type {string[]} */ (JSON.parse(last)));
     if (list) this.#decide(list);
@@ -106,6 +114,7 @@ export class Inbox {
     this.#tell(message.conversation, aliases, entry);
     if (entry === null) return this.#refuse(message.conversation, aliases);
     if (message.group && !this.#wanted(message)) {
+      this.#came(message, aliases);
       this.notAddressed += 1;
       this.#emit("message_left", { chat: shortReference(message.conversation), reason: "not_addressed" });
       return;
@@ -116,6 +125,7 @@ export class Inbox {
     const body = { kind, text, group, senderName, sentAt, groupSubject };
     const cursor = randomBytes(12).toString("base64url");
     if (!this.#store.inbox.add({ cursor, conversation, sender, senders, messageId, body: JSON.stringify(body), storedAt: this.#now() })) return;
+    this.#came(message, aliases);
     this.#emit("message_in", { chat: shortReference(conversation), cursor, kind, group });
     this.#handout.changed();
   }
@@ -130,6 +140,49 @@ export class Inbox {
     if (this.#allowlist && this.#store.settings.get(LAST_ALLOWLIST) === text) return;
     this.#store.settings.save(LAST_ALLOWLIST, text);
     this.#decide(list);
+  }
+
+  /**
+   * The operator's word: it counts from now on, for as long as this bridge is run. Whoever waits
+   * is answered, to ask again with a list that may have changed, too.
+   * @param {string[]} list
+   * @returns {number[]} positions of entries that cannot be read; then nothing was changed
+   */
+  changeAllowlist(list) {
+    const { bad } = readAllowlist(list);
+    if (bad.length > 0) return bad;
+    this.#store.settings.save(ALLOWLIST_OF_RUN, JSON.stringify({ run: this.#run, list }));
+    this.#fixed = true;
+    this.#decide(list);
+    this.#handout.askAnew();
+    return [];
+  }
+
+  /** Whether everybody is let in. */
+  get open() {
+    return this.#allowlist?.everybody === true;
+  }
+
+  /**
+   * @param {string} jid of a chat
+   * @returns {{ allowed: boolean, entry: string | null }} `entry`: the one that lets it in, or the one that
+   * would; null while there is no list that can be read
+   */
+  standing(jid) {
+    const aliases = this.#aliases(jid);
+    const entry = this.#allowlist?.match(aliases) ?? null;
+    const usable = this.#allowlist?.bad.length === 0;
+    return { allowed: entry !== null, entry: entry ?? (usable ? entryFor(aliases, jid) : null) };
+  }
+
+  /**
+   * @param {string} jid of a group
+   * @param {string} subject
+   */
+  groupNamed(jid, subject) {
+    const name = plainName(subject);
+    // Of a refused chat nothing more is kept than that it wrote.
+    if (name !== null && this.standing(jid).allowed) this.#store.known.rename(jid, name);
   }
 
   /**
@@ -195,6 +248,7 @@ export class Inbox {
       const last = this.#store.settings.get(ACCOUNT);
       if (last === account) return 0;
       this.#store.settings.save(ACCOUNT, account);
+      if (last !== null) this.#store.known.forgetAll();
       return last === null ? 0 : this.#store.inbox.buryOpen({ at: this.#now(), reason: OTHER_ACCOUNT });
     });
   }
@@ -215,11 +269,19 @@ export class Inbox {
   }
 
   /**
+   * @param {Inbound} message whose chat is let in
+   * @param {Identity[]} aliases
+   */
+  #came({ conversation, group, groupSubject, senderName }, aliases) {
+    this.#store.known.came(personOf(aliases, conversation), plainName(group ? groupSubject : senderName), this.#now());
+  }
+
+  /**
    * @param {string} conversation
    * @param {Identity[]} aliases
    */
   #refuse(conversation, aliases) {
-    this.#store.chats.countRefused(conversation);
+    this.#store.known.refuse(personOf(aliases, conversation), this.#now());
     // A number on the list may well be this very person: only nobody has told us so.
     const reason = aliases.every(({ kind }) => kind === "lid") ? "only_lid_known" : "not_in_allowlist";
     this.#emit("message_refused", { chat: shortReference(conversation), reason });
@@ -235,9 +297,14 @@ export class Inbox {
     if (this.#told.has(conversation)) return;
     if (this.#told.size >= TOLD_LIMIT) this.#told.clear();
     this.#told.add(conversation);
-    const [preferred] = aliases;
-    const wouldBe = preferred?.kind === "phone" ? `+${preferred.user}` : conversation;
-    this.#emit("allowlist_match", { chat: shortReference(conversation), entry: shortEntry(entry ?? wouldBe), allowed: entry !== null });
+    this.#emit("allowlist_match", { chat: shortReference(conversation), entry: shortEntry(entry ?? entryFor(aliases, conversation)), allowed: entry !== null });
+  }
+
+  /** @returns {string[] | null} what the operator named before this run's process was started again */
+  #listOfRun() {
+    const saved = this.#run === null ? null : this.#store.settings.get(ALLOWLIST_OF_RUN);
+    const { run, list } = saved === null ? { run: null, list: null } : JSON.parse(saved);
+    return run === this.#run ? list : null;
   }
 
   /** @param {string[]} list */
@@ -273,4 +340,24 @@ export class Inbox {
     if (!identity) return [];
     return [identity, ...this.#people.known(identity).filter(({ kind }) => kind !== identity.kind)];
   }
+}
+
+/**
+ * @param {Identity[]} aliases
+ * @param {string} otherwise
+ * @returns {string} the entry that an operator would write for the chat
+ */
+function entryFor(aliases, otherwise) {
+  const number = aliases.find(({ kind }) => kind === "phone");
+  return number ? `+${number.user}` : otherwise;
+}
+
+/**
+ * @param {Identity[]} aliases
+ * @param {string} otherwise
+ * @returns {string} the id that stays with a person
+ */
+function personOf(aliases, otherwise) {
+  const lid = aliases.find(({ kind }) => kind === "lid");
+  return lid ? toJid(lid) : otherwise;
 }

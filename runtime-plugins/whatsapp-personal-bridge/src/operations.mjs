@@ -92,7 +92,7 @@ async function receiveBatch({ inbox }, payload, signal) {
 function status({ version, startedAt, store, inbox, session }) {
   const inboxDepth = store.inbox.depth();
   const { last_sent_at: lastSentAt, ...outbox } = store.outbox.depth();
-  const refused = store.chats.refused();
+  const refused = store.known.refused();
   const { state, reason, identity, ignored, changedAt } = session.status();
   return {
     ok: true,

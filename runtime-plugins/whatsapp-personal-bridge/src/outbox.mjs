@@ -248,8 +248,13 @@ export class Outbox {
   #settle(messageId, error) {
     const part = this.#rows.byId(messageId);
     if (!part || part.state === "sent" || part.state === "failed") return null;
-    if (error === null) this.#rows.sent(messageId);
-    else this.#rows.refused(messageId, error);
+    if (error === null) {
+      const { store } = this.#parts;
+      store.transaction(() => {
+        this.#rows.sent(messageId);
+        store.known.went(part.jid, Date.now());
+      });
+    } else this.#rows.refused(messageId, error);
     this.#parts.emit("message_out", {
       chat: shortReference(part.jid),
       cursor: answeredCursor(part.idempotency_key),

@@ -7,6 +7,7 @@
 import { readMessage, sentAt, shortened } from "./inbound.mjs";
 import { shortReference, toJid } from "./identity.mjs";
 import { isAddressed } from "./mentions.mjs";
+import { LONGEST_NAME } from "./names.mjs";
 
 /**
  * @typedef {import("@whiskeysockets/baileys").WASocket} Socket
@@ -27,8 +28,6 @@ import { isAddressed } from "./mentions.mjs";
 const UNREADABLE_LIMIT = 1_000;
 /** After a question about a group that failed, before the next one. */
 const GROUP_RETRY_MS = 10 * 60 * 1000;
-/** WhatsApp allows 25 characters; the bound is for hostile clients. */
-const LONGEST_NAME = 100;
 
 export class Receiver {
   /** @type {Parts} */ #parts;
@@ -76,7 +75,7 @@ export class Receiver {
     });
     socket.ev.on("groups.update", (updates) => {
       // A new name says nothing of the people, who are still asked for.
-      for (const { id, subject } of updates) if (id && subject) this.#groups.set(id, { subject, askAt: this.#groups.get(id)?.askAt ?? 0 });
+      for (const { id, subject } of updates) if (id && subject) this.#named(id, subject, this.#groups.get(id)?.askAt ?? 0);
     });
   }
 
@@ -248,12 +247,22 @@ export class Receiver {
     this.#groups.set(jid, { subject: known, askAt: Date.now() + GROUP_RETRY_MS });
     lookups.groupMetadata(jid).then(
       ({ subject, participants }) => {
-        this.#groups.set(jid, { subject, askAt: Number.POSITIVE_INFINITY });
+        this.#named(jid, subject, Number.POSITIVE_INFINITY);
         this.#enqueue(async () => this.#parts.people.learn(participants));
       },
       () => undefined,
     );
     return known;
+  }
+
+  /**
+   * @param {string} jid of a group
+   * @param {string} subject
+   * @param {number} askAt
+   */
+  #named(jid, subject, askAt) {
+    this.#groups.set(jid, { subject, askAt });
+    this.#enqueue(async () => this.#parts.inbox.groupNamed(jid, subject));
   }
 }
 

@@ -72,6 +72,14 @@ export function parseTarget(text, account) {
 }
 
 /**
+ * @param {string} text
+ * @returns {boolean} whether it is an account's name in its normal form, and could stand in a target
+ */
+export function isAccount(text) {
+  return text !== "" && normalisedAccount(text) === text && !KINDS.has(text) && !CHANNEL_NAMES.has(text);
+}
+
+/**
  * @param {import("./identity.mjs").Identity} identity
  * @param {string} account
  */

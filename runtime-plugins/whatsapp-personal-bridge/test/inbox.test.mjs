@@ -87,7 +87,7 @@ test("a chat outside the list leaves a count, and nothing of what it said", asyn
   inbox.accept(inbound("A1", "a secret"));
   inbox.accept(inbound("A2", "a secret"));
   assert.deepEqual(await receive(inbox), []);
-  const { chats, messages } = store.chats.refused();
+  const { chats, messages } = store.known.refused();
   assert.deepEqual({ chats, messages }, { chats: 1, messages: 2 });
   assert.deepEqual(events.map((each) => each.event), ["allowlist_match", "message_refused", "message_refused"]);
   assert.ok(!JSON.stringify(events).includes("secret"));
@@ -111,7 +111,7 @@ test("without a list messages wait in memory until one is named, and then only t
   inbox.nameAllowlist(["+15551234567"]);
   assert.equal(inbox.undecided, 0);
   assert.deepEqual(ids(await receive(inbox)), ["A1"]);
-  assert.equal(store.chats.refused().messages, 1);
+  assert.equal(store.known.refused().messages, 1);
 });
 
 test("no more than a bounded number waits in memory, and what is dropped is counted", (t) => {
@@ -126,7 +126,7 @@ test("the last list that a request named counts after a restart", async (t) => {
   before.inbox.nameAllowlist(["+15557654321"]);
   const { inbox, store } = parts(t, { allowed: [], dir });
   inbox.accept(inbound("A1"));
-  assert.equal(store.chats.refused().messages, 1);
+  assert.equal(store.known.refused().messages, 1);
 });
 
 test("a stored message of a chat that is no longer on the list is kept back", async (t) => {

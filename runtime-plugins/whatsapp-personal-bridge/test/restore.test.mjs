@@ -54,6 +54,8 @@ function backup(t) {
     store.logins.changeKeys(login, { session: { "1.0": "s", "2.0": "s" }, "sender-key": { g: "k" }, "sender-key-memory": { g: "m" }, "pre-key": { 1: "p" } });
     store.settings.save("allowed_chat_ids", '["*"]');
     store.chats.rememberAlias("123456789012345", "15551234567");
+    store.known.came("15551234567@s.whatsapp.net", "Ana", 5);
+    store.known.refuse("15557654321@s.whatsapp.net", 6);
   });
   for (const id of ["waits", "leased", "done", "dead"]) addMessage(dir, id);
   makeDead(dir, "dead", "nobody could answer it");
@@ -121,6 +123,8 @@ test("a restored store keeps the login and what is settled, and nothing that wou
     assert.equal(store.logins.current()?.creds, LINKED);
     assert.equal(store.settings.get("allowed_chat_ids"), '["*"]');
     assert.equal(store.chats.phoneOf("123456789012345"), "15551234567");
+    assert.deepEqual(store.known.list({ kind: "known", limit: 9, after: null }).map(({ name }) => name), ["Ana"]);
+    assert.equal(store.known.refused().messages, 1);
   });
 });
 

@@ -249,7 +249,7 @@ test("the bridge proves that it has the token, and says it to nobody", async (t)
 test("the status for the operator shortens the number and counts everything", async (t) => {
   const { server, inbox, store } = await serving(t, {}, WITH_TOKEN);
   inbox.accept(inbound("A1", "a secret"));
-  store.chats.countRefused("15557654321@s.whatsapp.net");
+  store.known.refuse("15557654321@s.whatsapp.net", Date.now());
   const { status, body } = await ask(server.port, { method: "GET", path: "/bridge/admin/status", headers: BEARER });
   assert.equal(status, 200);
   assert.equal(typeof body.last_message_at, "number");

@@ -1,17 +1,22 @@
 // @ts-check
 /**
- * Chats by their ids: conversations that stay one, the two ids of a person, chats that were
- * refused. Which ids belong together is known by people.mjs.
+ * Chats by their ids: conversations that stay one, the two ids of a person. Which ids belong
+ * together is known by people.mjs, how often a chat wrote by known-chats.mjs.
  */
 
 import { toJid } from "../identity.mjs";
 
 export class Chats {
   /** @type {import("./database.mjs").Database} */ #db;
+  /** @type {import("./known-chats.mjs").KnownChats} */ #known;
 
-  /** @param {import("./database.mjs").Database} db */
-  constructor(db) {
+  /**
+   * @param {import("./database.mjs").Database} db
+   * @param {import("./known-chats.mjs").KnownChats} known
+   */
+  constructor(db, known) {
     this.#db = db;
+    this.#known = known;
   }
 
   /**
@@ -38,20 +43,6 @@ export class Chats {
     });
   }
 
-  /** @param {string} chat */
-  countRefused(chat) {
-    this.#db.run(
-      "INSERT INTO refused_chats (chat, count, last_at) VALUES (?, 1, ?) ON CONFLICT (chat) DO UPDATE SET count = count + 1, last_at = excluded.last_at",
-      chat, Date.now(),
-    );
-  }
-
-  /** @returns {{ chats: number, messages: number, last_at: number | null }} */
-  refused() {
-    const row = this.#db.one("SELECT COUNT(*) AS chats, SUM(count) AS messages, MAX(last_at) AS last FROM refused_chats");
-    return { chats: Number(row?.chats ?? 0), messages: Number(row?.messages ?? 0), last_at: typeof row?.last === "number" ? row.last : null };
-  }
-
   /**
    * A number belongs to one person at a time: whoever had it before is known by the LID alone.
    * @param {string} lid digits
@@ -64,6 +55,7 @@ export class Chats {
         this.#leaveNumber(String(row.lid), String(row.phone));
       }
       this.#db.run("INSERT INTO aliases (lid, phone) VALUES (?, ?)", lid, phone);
+      this.#known.join(toJid({ kind: "phone", user: phone }), toJid({ kind: "lid", user: lid }));
     });
   }
 

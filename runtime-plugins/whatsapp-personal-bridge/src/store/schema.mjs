@@ -10,5 +10,6 @@ import { LEASES } from "./steps/3-leases.mjs";
 import { SENDS } from "./steps/4-sends.mjs";
 import { JOURNAL } from "./steps/5-journal.mjs";
 import { NUMBERS } from "./steps/6-numbers.mjs";
+import { KNOWN_CHATS } from "./steps/7-known-chats.mjs";
 
-export const STEPS = Object.freeze([BEGINNING, CONVERSATIONS, LEASES, SENDS, JOURNAL, NUMBERS]);
+export const STEPS = Object.freeze([BEGINNING, CONVERSATIONS, LEASES, SENDS, JOURNAL, NUMBERS, KNOWN_CHATS]);

@@ -13,6 +13,7 @@ import { damaged, openingError } from "./errors.mjs";
 import { RESTORED_DRAFT, STORE_FILE } from "./files.mjs";
 import { InboxRows } from "./inbox.mjs";
 import { JournalRows } from "./journal.mjs";
+import { KnownChats } from "./known-chats.mjs";
 import { Logins } from "./logins.mjs";
 import { OutboxRows } from "./outbox.mjs";
 import { SavedSettings } from "./settings.mjs";
@@ -76,7 +77,8 @@ export class Store {
     this.inbox = new InboxRows(db);
     this.outbox = new OutboxRows(db);
     this.journal = new JournalRows(db);
-    this.chats = new Chats(db);
+    this.known = new KnownChats(db);
+    this.chats = new Chats(db, this.known);
     this.settings = new SavedSettings(db);
     this.inbox.forgetOld(Date.now());
     this.journal.forgetOld(Date.now());

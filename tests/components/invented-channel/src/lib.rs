@@ -28,6 +28,8 @@ use serde_json::{Value, json};
 /// Name of the block in the configuration, and of the only kind of target.
 const CONFIG_KEY: &str = "pigeon";
 const TARGET_KIND: &str = "loft";
+/// No pigeon comes back from there, so no list may name it.
+const ABYSS: &str = "abyss";
 
 /// The component.
 #[derive(Debug)]
@@ -43,6 +45,7 @@ impl wit::Guest for PigeonPost {
         let text = |key: &str| block.get(key).and_then(Value::as_str).map(str::to_owned);
         let enabled = block.get("enabled").and_then(Value::as_bool) == Some(true);
         let tower = text("tower");
+        let lofts = lofts(&block);
         let account = wit::Account {
             configured_id: "flock".to_owned(),
             configured_label: "flock".to_owned(),
@@ -53,10 +56,23 @@ impl wit::Guest for PigeonPost {
             enabled,
             bridge_url: tower.clone(),
             auth_dir: text("nest"),
-            allowed_chats: vec!["*".to_owned()],
+            allowed_chats: lofts.clone(),
             bridge_settings: json!({ "grain": block.get("grain") }).to_string(),
         };
-        let issues: Vec<wit::Issue> = tower.is_none().then(tower_missing).into_iter().collect();
+        let issues: Vec<wit::Issue> = [
+            tower.is_none().then(tower_missing),
+            lofts.iter().any(|loft| loft == ABYSS).then(no_way_back),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let mut notes = vec!["feathers=grey".to_owned()];
+        notes.extend(
+            config
+                .target
+                .iter()
+                .flat_map(|loft| loft_notes(loft, &lofts)),
+        );
         let readiness = [wit::Operation::Send, wit::Operation::Serve]
             .into_iter()
             .map(|operation| wit::Readiness {
@@ -74,7 +90,7 @@ impl wit::Guest for PigeonPost {
             accounts: vec![wit::AccountReport {
                 account,
                 readiness,
-                notes: vec!["feathers=grey".to_owned()],
+                notes,
             }],
             issues: Vec::new(),
             operations: vec![
@@ -141,6 +157,41 @@ fn select(asked: Option<&str>) -> Result<String, wit::ChannelError> {
             "account_unknown",
             "there is one flock, called `flock`",
         )),
+    }
+}
+
+/// The lofts that may write; all of them where the block names none.
+fn lofts(block: &Value) -> Vec<String> {
+    let listed = block.get("allowed_chat_ids").and_then(Value::as_array);
+    listed.map_or_else(
+        || vec!["*".to_owned()],
+        |listed| {
+            let names = listed.iter().filter_map(Value::as_str);
+            names.map(str::to_owned).collect()
+        },
+    )
+}
+
+/// What the host is told of a target: its name, its entry of the list, and what lets it in.
+fn loft_notes(target: &str, lofts: &[String]) -> Vec<String> {
+    let loft = target.strip_prefix("pigeon-post/").unwrap_or(target);
+    let mut notes = vec![
+        format!("target=pigeon-post/{loft}"),
+        format!("allow_entry={loft}"),
+    ];
+    let names_it = lofts.iter().find(|entry| *entry == loft);
+    let by = names_it.or_else(|| lofts.iter().find(|entry| *entry == "*"));
+    notes.extend(by.map(|entry| format!("allowed_by={entry}")));
+    notes
+}
+
+fn no_way_back() -> wit::Issue {
+    wit::Issue {
+        severity: wit::Severity::Error,
+        code: "no_way_back".to_owned(),
+        config_path: format!("{CONFIG_KEY}.allowed_chat_ids"),
+        message: "no pigeon comes back from the abyss".to_owned(),
+        hint: "name another loft".to_owned(),
     }
 }
 
