@@ -17,14 +17,6 @@ use crate::cli::{BridgeRunArgs, Global};
 use crate::error::Failure;
 use crate::output::Output;
 
-/// A running bridge as it is looked at from here.
-struct Watched {
-    label: String,
-    screen: Screen,
-    control: Control,
-    failed: Option<Failure>,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -43,20 +35,11 @@ pub async fn run(
     let mut enter = EnterKey::of_terminal();
     let mut asked = false;
     let mut stopping = false;
-    let mut stage = Stage::new(output);
-    let mut watched = Vec::new();
+    let mut watch = Watch::new(output, args.all_accounts);
     let mut running = FuturesUnordered::new();
     let (tell, mut told) = unbounded_channel();
-    for (index, bridge) in bridges.into_iter().enumerate() {
-        let label = args.all_accounts.then(|| bridge.label.clone());
-        let resume = how_to_resume(&bridge.resume, enter.exists());
-        let control = Control::default();
-        watched.push(Watched {
-            label: bridge.label.clone(),
-            screen: Screen::new(index, label, args.json, resume),
-            control: control.clone(),
-            failed: None,
-        });
+    for bridge in bridges {
+        let (index, control) = watch.begin(&bridge, args.json, enter.exists());
         running.push(run_one(index, bridge, tell.clone(), control));
     }
     let mut second = tokio::time::interval(Duration::from_secs(1));
@@ -64,52 +47,35 @@ pub async fn run(
         tokio::select! {
             // What was said before it ended is shown before it is said to have ended.
             biased;
-            Some((index, more)) = told.recv() => {
-                if let Some(one) = watched.get_mut(index) {
-                    one.screen.show(more, &mut stage);
-                }
-                give_missed_turns(&mut watched, &stage);
-            }
+            Some((index, more)) = told.recv() => watch.show(index, more),
             Some((index, done)) = running.next() => {
                 while let Ok((index, more)) = told.try_recv() {
-                    if let Some(one) = watched.get_mut(index) {
-                        one.screen.show(more, &mut stage);
-                    }
+                    watch.show(index, more);
                 }
-                if let Some(one) = watched.get_mut(index) {
-                    one.failed = done.err();
-                    let said = one.failed.as_ref().filter(|_| args.all_accounts);
-                    one.screen.ended(said, &mut stage);
-                }
-                give_missed_turns(&mut watched, &stage);
+                watch.ended(index, done);
                 if running.is_empty() {
-                    return outcome(watched, args.all_accounts);
+                    return watch.outcome();
                 }
             }
             () = signals.next() => {
-                stage.close();
+                watch.stage.close();
                 if stopping {
                     return Err(Failure::interrupted());
                 }
                 stopping = true;
-                let what = if running.len() == 1 { "the bridge" } else { "the bridges" };
-                stage.say(&format!("stopping {what}; once more ends at once"));
-                watched.iter().for_each(|one| one.control.stop.cancel());
+                watch.stop();
             }
             () = enter.pressed(), if asked => {
                 asked = false;
-                for one in watched.iter().filter(|one| one.screen.rests()) {
-                    one.screen.say(&mut stage, "the bridge is asked to go on");
-                    one.control.resume();
-                }
+                watch.resume();
             }
             _ = second.tick() => {
                 // A read that has begun goes on, whatever the state is by then.
-                if !asked && watched.iter().any(|one| one.screen.rests()) && enter.is_at_hand() {
+                if !asked && watch.rests() && enter.is_at_hand() {
                     enter.forget();
                     asked = true;
                 }
-                stage.tick();
+                watch.stage.tick();
             }
         }
     }
@@ -131,40 +97,123 @@ async fn run_one(
     (index, done)
 }
 
-/// Wakes those that came to rest while others had the stage, now that it is free.
-fn give_missed_turns(watched: &mut [Watched], stage: &Stage<'_>) {
-    if stage.is_free() {
-        for one in watched {
-            if one.screen.takes_missed_turn() {
-                one.control.resume();
+/// The running bridges as they are looked at from here.
+struct Watch<'a> {
+    stage: Stage<'a>,
+    bridges: Vec<Watched>,
+    /// Accounts are named, and no failure is everybody's.
+    several: bool,
+}
+
+/// One of them, and how it ended.
+struct Watched {
+    label: String,
+    screen: Screen,
+    control: Control,
+    failed: Option<Failure>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(output: &'a Output, several: bool) -> Self {
+        Self {
+            stage: Stage::new(output),
+            bridges: Vec::new(),
+            several,
+        }
+    }
+
+    /// Looks at one more: by which index, and how it is asked for something.
+    fn begin(&mut self, bridge: &Bridge, json: bool, enter: bool) -> (usize, Control) {
+        let index = self.bridges.len();
+        let label = self.several.then(|| bridge.label.clone());
+        let resume = how_to_resume(&bridge.resume, enter);
+        let control = Control::default();
+        self.bridges.push(Watched {
+            label: bridge.label.clone(),
+            screen: Screen::new(index, label, json, resume),
+            control: control.clone(),
+            failed: None,
+        });
+        (index, control)
+    }
+
+    fn show(&mut self, index: usize, told: Told) {
+        if let Some(one) = self.bridges.get_mut(index) {
+            one.screen.show(told, &mut self.stage);
+        }
+        self.give_missed_turns();
+    }
+
+    /// One has ended for good. Of several it is said at once, of one by whoever called.
+    fn ended(&mut self, index: usize, done: Result<(), Failure>) {
+        if let Some(one) = self.bridges.get_mut(index) {
+            one.failed = done.err();
+            let said = one.failed.as_ref().filter(|_| self.several);
+            one.screen.ended(said, &mut self.stage);
+        }
+        self.give_missed_turns();
+    }
+
+    fn stop(&mut self) {
+        let what = if self.several {
+            "the bridges"
+        } else {
+            "the bridge"
+        };
+        self.stage
+            .say(&format!("stopping {what}; once more ends at once"));
+        for one in &self.bridges {
+            one.control.stop.cancel();
+        }
+    }
+
+    /// Whether one waits for a person.
+    fn rests(&self) -> bool {
+        self.bridges.iter().any(|one| one.screen.rests())
+    }
+
+    /// Has all that rest go on.
+    fn resume(&mut self) {
+        for one in self.bridges.iter().filter(|one| one.screen.rests()) {
+            one.screen
+                .say(&mut self.stage, "the bridge is asked to go on");
+            one.control.resume();
+        }
+    }
+
+    /// Wakes those that came to rest while others had the stage, once it is free.
+    fn give_missed_turns(&mut self) {
+        if self.stage.is_free() {
+            for one in &mut self.bridges {
+                if one.screen.takes_missed_turn() {
+                    one.control.resume();
+                }
             }
         }
     }
-}
 
-/// What all of it has come to: of several bridges each failure has been said when it came.
-fn outcome(watched: Vec<Watched>, several: bool) -> Result<(), Failure> {
-    let count = watched.len();
-    let failed: Vec<(String, Failure)> = watched
-        .into_iter()
-        .filter_map(|one| Some((format!("`{}`", one.label), one.failed?)))
-        .collect();
-    if several && !failed.is_empty() {
-        let names: Vec<&str> = failed.iter().map(|(name, _)| name.as_str()).collect();
-        return Err(Failure::operator(
-            "bridges_failed",
-            format!(
-                "{} of {count} bridges could not go on: {}",
-                failed.len(),
-                names.join(", ")
-            ),
-        )
-        .hint("what each of them needs is said above"));
+    /// What all of it has come to.
+    fn outcome(self) -> Result<(), Failure> {
+        let count = self.bridges.len();
+        let failed: Vec<(String, Failure)> = self
+            .bridges
+            .into_iter()
+            .filter_map(|one| Some((format!("`{}`", one.label), one.failed?)))
+            .collect();
+        if self.several && !failed.is_empty() {
+            let names: Vec<&str> = failed.iter().map(|(name, _)| name.as_str()).collect();
+            let (failed, names) = (failed.len(), names.join(", "));
+            return Err(Failure::operator(
+                "bridges_failed",
+                format!("{failed} of {count} bridges could not go on: {names}"),
+            )
+            .hint("what each of them needs is said above"));
+        }
+        match failed.into_iter().next() {
+            Some((_, failure)) => Err(failure),
+            None => Ok(()),
+        }
     }
-    failed
-        .into_iter()
-        .next()
-        .map_or(Ok(()), |(_, failure)| Err(failure))
 }
 
 fn how_to_resume(command: &str, enter: bool) -> String {
