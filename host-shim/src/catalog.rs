@@ -3,7 +3,9 @@
 
 use serde::Serialize;
 
-use crate::component::bindings::{AccountReport, Health, Issue, Operation, Report, Severity};
+use crate::component::bindings::{
+    Account, AccountReport, Health, Issue, Operation, Report, Severity,
+};
 use crate::discovery::manifest::Manifest;
 
 /// Metadata keys a plugin is advised to set.
@@ -234,6 +236,16 @@ pub fn health_id(health: Health) -> &'static str {
 /// How a channel's bridge is started.
 pub fn bridge_command(channel_id: &str) -> String {
     format!("loong {channel_id} bridge run")
+}
+
+/// A command of a channel for one of its accounts, as it is typed; the default one goes without saying.
+pub fn account_command(channel_id: &str, account: &Account, words: &str) -> String {
+    let command = format!("loong {channel_id} {words}");
+    if account.is_default {
+        command
+    } else {
+        format!("{command} --account {}", account.configured_id)
+    }
 }
 
 fn catalog_operations(manifest: &Manifest, report: &Report) -> Vec<CatalogOperation> {

@@ -292,6 +292,14 @@ pub(crate) mod tests {
         }
     }
 
+    /// Keeps what is printed, as if data went to a terminal.
+    pub(crate) fn on_terminal(data: &Kept, words: &Kept) -> Output {
+        Output {
+            data: Arc::new(Stream::new(Box::new(data.clone()), true)),
+            words: Arc::new(Stream::new(Box::new(words.clone()), true)),
+        }
+    }
+
     impl Write for Kept {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);

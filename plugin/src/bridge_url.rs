@@ -85,6 +85,22 @@ pub fn authority(url: &str) -> Result<String, UrlError> {
     Ok(authority)
 }
 
+/// Who listens at an authority: host by number where it has one, and port.
+#[must_use]
+pub fn listener(authority: &str) -> (String, u16) {
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().unwrap_or_default()),
+        Some(_) | None => (authority, 80),
+    };
+    // Bridges have numbers; a name is brought to the one that they listen on.
+    let host = if host == "localhost" {
+        "127.0.0.1"
+    } else {
+        host
+    };
+    (host.to_owned(), port)
+}
+
 fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host == "[::1]"

@@ -4,10 +4,14 @@
 use crate::account::{Merged, merge, normalised_id};
 use crate::allowlist;
 use crate::boundary::Environment;
+use crate::bridge_url;
 use crate::channel::{Account, CONFIG_KEY, DEFAULT_ACCOUNT, Operation};
 use crate::config::{Block, Field, Issue, Section, Severity};
 use crate::error::{ChannelError, ErrorKind};
 use crate::target::{Target, contradiction};
+
+/// Code of the issue that two accounts are one.
+const DUPLICATE: &str = "runtime_identity_duplicate";
 
 /// What the operator asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -65,6 +69,7 @@ pub fn validate(json: &str, asked: Asked<'_>, env: &impl Environment) -> Report 
     let mut accounts = merged(&block, env, &mut issues);
     accounts.sort_by(|a, b| a.account.configured_id.cmp(&b.account.configured_id));
     report_shared_identities(&mut accounts);
+    report_shared_bridges(&mut accounts);
     let default = default_account(&block, &accounts, &mut issues);
     if let Ok((id, source)) = &default {
         for merged in &mut accounts {
@@ -137,34 +142,71 @@ fn merged(block: &Block, env: &impl Environment, issues: &mut Vec<Issue>) -> Vec
 
 /// Two accounts with one identity would take each other's messages and locks.
 fn report_shared_identities(accounts: &mut [Merged]) {
-    let identities: Vec<(String, Option<String>)> = accounts
+    let identity = |merged: &Merged| merged.identified.then(|| merged.account.runtime_id.clone());
+    report_shared(accounts, identity, |merged, others| {
+        (
+            DUPLICATE,
+            format!(
+                "the account `{}` has the same identity (`{}`) as {others}",
+                merged.account.configured_id, merged.account.runtime_id
+            ),
+        )
+    });
+}
+
+/// Two accounts with one bridge have one login: each would write from the other's number, whatever
+/// they are called. One that is switched off writes nothing.
+fn report_shared_bridges(accounts: &mut [Merged]) {
+    let bridge = |merged: &Merged| {
+        let url = merged.account.bridge_url.as_deref()?;
+        let on = merged.account.enabled;
+        let authority = bridge_url::authority(url).ok().filter(|_| on)?;
+        Some(bridge_url::listener(&authority))
+    };
+    report_shared(accounts, bridge, |merged, others| {
+        (
+            "bridge_shared",
+            format!(
+                "the account `{}` has the same bridge as {others}",
+                merged.account.configured_id
+            ),
+        )
+    });
+}
+
+/// Adds an issue to each account that has its `key` in common with others; one such issue an
+/// account is enough.
+fn report_shared<K: PartialEq>(
+    accounts: &mut [Merged],
+    key: impl Fn(&Merged) -> Option<K>,
+    issue: impl Fn(&Merged, &str) -> (&'static str, String),
+) {
+    let keys: Vec<(String, Option<K>)> = accounts
         .iter()
-        .map(|merged| {
-            let id = merged.identified.then(|| merged.account.runtime_id.clone());
-            (merged.account.configured_id.clone(), id)
-        })
+        .map(|merged| (merged.account.configured_id.clone(), key(merged)))
         .collect();
     for merged in accounts {
-        let others: Vec<String> = identities
+        let own = key(merged);
+        let others: Vec<String> = keys
             .iter()
-            .filter(|(name, id)| {
-                *name != merged.account.configured_id
-                    && id.as_ref() == Some(&merged.account.runtime_id)
+            .filter(|(name, key)| {
+                *name != merged.account.configured_id && key.is_some() && *key == own
             })
-            .map(|(name, _id)| format!("`{name}`"))
+            .map(|(name, _key)| format!("`{name}`"))
             .collect();
-        if !merged.identified || others.is_empty() {
+        if others.is_empty()
+            || merged
+                .issues
+                .iter()
+                .any(|(_field, it)| it.code == DUPLICATE)
+        {
             continue;
         }
-        let name = &merged.account.configured_id;
+        let (code, message) = issue(merged, &others.join(" and "));
         let issue = Issue::error(
-            "runtime_identity_duplicate",
+            code,
             format!("{CONFIG_KEY}.accounts.{}", merged.account.configured_label),
-            format!(
-                "the account `{name}` has the same identity (`{}`) as {}",
-                merged.account.runtime_id,
-                others.join(" and ")
-            ),
+            message,
             "give each account a `bridge_url` and an `account_id` of its own",
         );
         merged.issues.push((Field::Account, issue));

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{ChildStdin, Command};
 use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -111,11 +110,7 @@ impl Launch {
     ///
     /// # Errors
     /// It cannot be started, or ends in a way that starting it again does not change.
-    pub async fn run(
-        &self,
-        tell: &UnboundedSender<Told>,
-        control: &Control,
-    ) -> Result<(), Failure> {
+    pub async fn run(&self, tell: &impl Fn(Told), control: &Control) -> Result<(), Failure> {
         let stop = &control.stop;
         let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(60));
         loop {
@@ -131,11 +126,10 @@ impl Launch {
                 backoff.reset();
             }
             let after = backoff.wait();
-            tell.send(Told::Restarting {
+            tell(Told::Restarting {
                 status: status.to_string(),
                 after,
-            })
-            .ok();
+            });
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(after) => {}
@@ -145,7 +139,7 @@ impl Launch {
 
     async fn run_once(
         &self,
-        tell: &UnboundedSender<Told>,
+        tell: &impl Fn(Told),
         control: &Control,
     ) -> Result<(ExitStatus, Option<BridgeEvent>), Failure> {
         let lost =
@@ -232,7 +226,7 @@ impl Launch {
 }
 
 /// Passes on what the bridge says, and keeps the reason it gives for its end.
-async fn hear(stdout: impl AsyncRead + Unpin, tell: &UnboundedSender<Told>) -> Option<BridgeEvent> {
+async fn hear(stdout: impl AsyncRead + Unpin, tell: &impl Fn(Told)) -> Option<BridgeEvent> {
     let mut lines = BufReader::new(stdout);
     let mut fatal = None;
     let mut complained = false;
@@ -243,18 +237,18 @@ async fn hear(stdout: impl AsyncRead + Unpin, tell: &UnboundedSender<Told>) -> O
                 if matches!(event, BridgeEvent::Fatal { .. }) {
                     fatal = Some(event.clone());
                 }
-                tell.send(Told::Event(event)).ok();
+                tell(Told::Event(event));
             }
             Line::Unknown => {}
             Line::Garbage => {
                 if !complained {
                     complained = true;
-                    tell.send(Told::Garbage).ok();
+                    tell(Told::Garbage);
                 }
                 continue;
             }
         }
-        tell.send(Told::Line(line.unwrap_or_default())).ok();
+        tell(Told::Line(line.unwrap_or_default()));
     }
     fatal
 }

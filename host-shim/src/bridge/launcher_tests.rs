@@ -55,7 +55,10 @@ impl Story {
         let (tell, told) = unbounded_channel();
         let control = Control::default();
         let asked = control.clone();
-        let running = tokio::spawn(async move { launch.run(&tell, &asked).await });
+        let hear = move |more| {
+            tell.send(more).ok();
+        };
+        let running = tokio::spawn(async move { launch.run(&hear, &asked).await });
         Self {
             _place: place,
             told,

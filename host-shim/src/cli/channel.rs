@@ -215,6 +215,7 @@ pub enum BridgeCommand {
     #[command(
         after_help = "The first start installs what the bridge needs, then shows a QR code to scan.\n\n\
 Examples:\n  loong whatsapp-personal bridge run\n  loong whatsapp-personal bridge run --account work\n  \
+loong whatsapp-personal bridge run --all-accounts\n  \
 loong whatsapp-personal bridge run --pairing-code +15551234567"
     )]
     Run(BridgeRunArgs),
@@ -223,7 +224,8 @@ loong whatsapp-personal bridge run --pairing-code +15551234567"
     Install,
     /// Say how the running bridge is: state, login, queue
     #[command(after_help = "Examples:\n  loong whatsapp-personal bridge status\n  \
-loong whatsapp-personal bridge status --account work --json")]
+loong whatsapp-personal bridge status --account work --json\n  \
+loong whatsapp-personal bridge status --all-accounts")]
     Status(BridgeStatusArgs),
     /// Print the running bridge's numbers in Prometheus' text format
     #[command(after_help = "Examples:\n  loong whatsapp-personal bridge metrics\n  \
@@ -250,7 +252,10 @@ pub struct BridgeStatusArgs {
     /// Which of the channel's accounts
     #[arg(long)]
     pub account: Option<String>,
-    /// Print what the bridge says as JSON
+    /// Every account that is switched on
+    #[arg(long, conflicts_with = "account")]
+    pub all_accounts: bool,
+    /// Print what the bridge says as JSON; with --all-accounts a list
     #[arg(long)]
     pub json: bool,
 }
@@ -294,6 +299,9 @@ pub struct BridgeRunArgs {
     /// Which of the channel's accounts
     #[arg(long)]
     pub account: Option<String>,
+    /// A bridge for every account that is switched on, side by side in this process
+    #[arg(long, conflicts_with_all = ["account", "pairing_code"])]
+    pub all_accounts: bool,
     /// Also ask for a pairing code, for the phone that should own the login
     #[arg(long, value_name = "PHONE")]
     pub pairing_code: Option<String>,
@@ -304,7 +312,7 @@ pub struct BridgeRunArgs {
     #[arg(long)]
     pub skip_install: bool,
     /// Pass the bridge's events to standard output, one JSON object a line, instead of drawing the
-    /// QR code. For machines: they hold the QR code's content, which is a login. Keep it secret
+    /// QR code; with --all-accounts each has the field `account`. For machines: they hold the QR code's content, which is a login. Keep it secret
     #[arg(long)]
     pub json: bool,
 }

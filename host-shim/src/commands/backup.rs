@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::bridge_run::entry;
+use super::bridge_launches::entry;
 use super::bridge_status::plain;
 use super::opened::{Opened, ready, selected, working_directory};
 use super::running_bridge::RunningBridge;

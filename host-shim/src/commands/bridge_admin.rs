@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::bridge_states::next_step;
 use super::bridge_status;
+use super::bridge_statuses;
 use super::confirm::{can_confirm, confirmed};
 use super::running_bridge::{RunningBridge, unix_ms};
 use crate::bridge::http::AdminCommand;
@@ -27,24 +28,33 @@ pub async fn status(
     args: &BridgeStatusArgs,
     output: &Output,
 ) -> Result<(), Failure> {
+    if args.all_accounts {
+        return bridge_statuses::show(global, channel, args.json, output).await;
+    }
     let bridge = RunningBridge::find(global, channel, args.account.as_deref(), output).await?;
     let status = bridge.status().await?;
     if args.json {
         return output.json(&status);
     }
-    for line in bridge_status::lines(&status, unix_ms()) {
+    show(&bridge, &status, output);
+    Ok(())
+}
+
+/// One status for a person, with what to do about it.
+pub(super) fn show(bridge: &RunningBridge, status: &Map<String, Value>, output: &Output) {
+    for line in bridge_status::lines(status, unix_ms()) {
         output.data(&line);
     }
-    for warning in bridge_status::warnings(&status) {
+    for warning in bridge_status::warnings(status) {
         output.warn(&warning);
     }
-    if bridge_status::pause(&status, unix_ms()).is_some() {
+    if bridge_status::pause(status, unix_ms()).is_some() {
         output.hint(&format!(
             "nothing is sent until: {}",
             bridge.command("resume")
         ));
     }
-    if bridge_status::dead_letters(&status) > 0 {
+    if bridge_status::dead_letters(status) > 0 {
         let list = bridge.command("inbox list --state dead");
         output.hint(&format!("parked messages, which nobody answered: {list}"));
     }
@@ -52,7 +62,6 @@ pub async fn status(
     if let Some(step) = state.and_then(|state| next_step(state, &bridge.command("bridge resume"))) {
         output.hint(&step);
     }
-    Ok(())
 }
 
 /// Shows the bridge's numbers as it writes them: they are for a program already.

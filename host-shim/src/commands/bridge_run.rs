@@ -1,35 +1,26 @@
-//! `loong <channel> bridge run`: everything a bridge needs, then the bridge, until stopped.
+//! `loong <channel> bridge run`: everything that bridges need, then the bridges, side by side, until
+//! stopped or until the last has ended. One account is the case of one bridge.
 
-use std::ffi::OsString;
-use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
-use tokio::sync::mpsc::unbounded_channel;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use super::bridge_install;
+use super::bridge_launches::{Bridge, prepare};
 use super::bridge_screen::Screen;
+use super::bridge_stage::Stage;
 use super::enter_key::EnterKey;
-use super::opened::{Opened, auth_dir, ready, selected, working_directory};
 use super::signals::Signals;
-use crate::bridge::launcher::{Control, Launch};
-use crate::bridge::node;
-use crate::bridge::token::{Issued, Tokens};
+use crate::bridge::launcher::{Control, Told};
 use crate::cli::{BridgeRunArgs, Global};
-use crate::component::bindings::{Account, Operation};
-use crate::discovery::roots::Plugin;
-use crate::door::BridgeAddress;
 use crate::error::Failure;
-use crate::home::Home;
 use crate::output::Output;
-
-/// Metadata key with the file Node is started with, relative to the manifest.
-const ENTRY: &str = "loong_bridge_entry";
 
 /// Runs the command.
 ///
 /// # Errors
-/// Something it needs is missing, the bridge cannot work, or a second signal ended it.
+/// Something that a bridge needs is missing, a bridge could not work, or a second signal ended it.
 pub async fn run(
     global: &Global,
     channel: &str,
@@ -37,188 +28,198 @@ pub async fn run(
     output: &Output,
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
-    // The token lasts as long as this call, however that ends.
-    let (launch, _token, channel) = tokio::select! {
+    let bridges = tokio::select! {
         prepared = prepare(global, channel, args, output) => prepared?,
         () = signals.next() => return Err(Failure::interrupted()),
     };
     let mut enter = EnterKey::of_terminal();
     let mut asked = false;
-    let mut screen = Screen::new(output, args.json, how_to_resume(&channel, enter.exists()));
-    let control = Control::default();
+    let mut stopping = false;
+    let mut watch = Watch::new(output, args.all_accounts);
+    let mut running = FuturesUnordered::new();
     let (tell, mut told) = unbounded_channel();
+    for bridge in bridges {
+        let (index, control) = watch.begin(&bridge, args.json, enter.exists());
+        running.push(run_one(index, bridge, tell.clone(), control));
+    }
     let mut second = tokio::time::interval(Duration::from_secs(1));
-    let running = launch.run(&tell, &control);
-    tokio::pin!(running);
     loop {
         tokio::select! {
             // What was said before it ended is shown before it is said to have ended.
             biased;
-            Some(more) = told.recv() => screen.show(more),
-            done = &mut running => {
-                while let Ok(more) = told.try_recv() {
-                    screen.show(more);
+            Some((index, more)) = told.recv() => watch.show(index, more),
+            Some((index, done)) = running.next() => {
+                while let Ok((index, more)) = told.try_recv() {
+                    watch.show(index, more);
                 }
-                screen.wipe();
-                return done;
+                watch.ended(index, done);
+                if running.is_empty() {
+                    return watch.outcome();
+                }
             }
             () = signals.next() => {
-                if control.stop.is_cancelled() {
-                    screen.wipe();
+                watch.stage.close();
+                if stopping {
                     return Err(Failure::interrupted());
                 }
-                screen.wipe();
-                screen.say("stopping the bridge; once more ends at once");
-                control.stop.cancel();
+                stopping = true;
+                watch.stop();
             }
             () = enter.pressed(), if asked => {
                 asked = false;
-                if screen.rests() {
-                    screen.say("the bridge is asked to go on");
-                    control.resume();
-                }
+                watch.resume();
             }
             _ = second.tick() => {
                 // A read that has begun goes on, whatever the state is by then.
-                if !asked && screen.rests() && enter.is_at_hand() {
+                if !asked && watch.rests() && enter.is_at_hand() {
                     enter.forget();
                     asked = true;
                 }
-                screen.tick();
+                watch.stage.tick();
             }
         }
     }
 }
 
-async fn prepare(
-    global: &Global,
-    channel: &str,
-    args: &BridgeRunArgs,
-    output: &Output,
-) -> Result<(Launch, Issued, String), Failure> {
-    let named = args.account.as_deref();
-    let opened = Opened::open(global, channel, named, output).await?;
-    let report = opened.report(named, None).await?;
-    let entry = selected(&report)?;
-    let (plugin, account) = (&opened.plugin, &entry.account);
-    // What sending needs, a bridge needs too: switched on, and an address.
-    ready(plugin, entry, Operation::Send)?;
-    let home = &opened.survey.home;
-    let address = address(account, &plugin.manifest.config_key)?;
-    let token = Tokens::of(home).issue(home, &address)?;
-    let launch = launch(plugin, account, args, home, address, token.path())?;
-    let path = std::env::var_os("PATH");
-    let program = node::node(path.as_deref()).await?;
-    bridge_install::install(plugin, home, args.skip_install, output).await?;
-    output.say(&format!(
-        "starting the bridge of {}, account {}",
-        plugin.manifest.label, account.configured_label
-    ));
-    let channel = plugin.manifest.channel_id.clone();
-    Ok((Launch { program, ..launch }, token, channel))
+/// Runs one bridge to its end; another run can have its address from then on.
+async fn run_one(
+    index: usize,
+    bridge: Bridge,
+    tell: UnboundedSender<(usize, Told)>,
+    control: Control,
+) -> (usize, Result<(), Failure>) {
+    let Bridge { launch, token, .. } = bridge;
+    let tell = |more| {
+        tell.send((index, more)).ok();
+    };
+    let done = launch.run(&tell, &control).await;
+    drop(token);
+    (index, done)
 }
 
-/// Everything about the launch that the configuration decides; Node itself is not looked for yet.
-fn launch(
-    plugin: &Plugin,
-    account: &Account,
-    args: &BridgeRunArgs,
-    home: &Home,
-    address: BridgeAddress,
-    token_file: &Path,
-) -> Result<Launch, Failure> {
-    let auth_dir = auth_dir(plugin, account)?;
-    let settings = serde_json::from_str::<Value>(&account.bridge_settings)
-        .ok()
-        .filter(Value::is_object)
-        .ok_or_else(|| {
-            Failure::fault(
-                "plugin_broke_contract",
-                "the plugin's settings for the bridge are no JSON object",
+/// The running bridges as they are looked at from here.
+struct Watch<'a> {
+    stage: Stage<'a>,
+    bridges: Vec<Watched>,
+    /// Accounts are named, and no failure is everybody's.
+    several: bool,
+}
+
+/// One of them, and how it ended.
+struct Watched {
+    label: String,
+    screen: Screen,
+    control: Control,
+    failed: Option<Failure>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(output: &'a Output, several: bool) -> Self {
+        Self {
+            stage: Stage::new(output),
+            bridges: Vec::new(),
+            several,
+        }
+    }
+
+    /// Looks at one more: by which index, and how it is asked for something.
+    fn begin(&mut self, bridge: &Bridge, json: bool, enter: bool) -> (usize, Control) {
+        let index = self.bridges.len();
+        let label = self.several.then(|| bridge.label.clone());
+        let resume = how_to_resume(&bridge.resume, enter);
+        let control = Control::default();
+        self.bridges.push(Watched {
+            label: bridge.label.clone(),
+            screen: Screen::new(index, label, json, resume),
+            control: control.clone(),
+            failed: None,
+        });
+        (index, control)
+    }
+
+    fn show(&mut self, index: usize, told: Told) {
+        if let Some(one) = self.bridges.get_mut(index) {
+            one.screen.show(told, &mut self.stage);
+        }
+        self.give_missed_turns();
+    }
+
+    /// One has ended for good. Of several it is said at once, of one by whoever called.
+    fn ended(&mut self, index: usize, done: Result<(), Failure>) {
+        if let Some(one) = self.bridges.get_mut(index) {
+            one.failed = done.err();
+            let said = one.failed.as_ref().filter(|_| self.several);
+            one.screen.ended(said, &mut self.stage);
+        }
+        self.give_missed_turns();
+    }
+
+    fn stop(&mut self) {
+        let what = if self.several {
+            "the bridges"
+        } else {
+            "the bridge"
+        };
+        self.stage
+            .say(&format!("stopping {what}; once more ends at once"));
+        for one in &self.bridges {
+            one.control.stop.cancel();
+        }
+    }
+
+    /// Whether one waits for a person.
+    fn rests(&self) -> bool {
+        self.bridges.iter().any(|one| one.screen.rests())
+    }
+
+    /// Has all that rest go on.
+    fn resume(&mut self) {
+        for one in self.bridges.iter().filter(|one| one.screen.rests()) {
+            one.screen
+                .say(&mut self.stage, "the bridge is asked to go on");
+            one.control.resume();
+        }
+    }
+
+    /// Wakes those that came to rest while others had the stage, once it is free.
+    fn give_missed_turns(&mut self) {
+        if self.stage.is_free() {
+            for one in &mut self.bridges {
+                if one.screen.takes_missed_turn() {
+                    one.control.resume();
+                }
+            }
+        }
+    }
+
+    /// What all of it has come to.
+    fn outcome(self) -> Result<(), Failure> {
+        let count = self.bridges.len();
+        let failed: Vec<(String, Failure)> = self
+            .bridges
+            .into_iter()
+            .filter_map(|one| Some((format!("`{}`", one.label), one.failed?)))
+            .collect();
+        if self.several && !failed.is_empty() {
+            let names: Vec<&str> = failed.iter().map(|(name, _)| name.as_str()).collect();
+            let (failed, names) = (failed.len(), names.join(", "));
+            return Err(Failure::operator(
+                "bridges_failed",
+                format!("{failed} of {count} bridges could not go on: {names}"),
             )
-            .hint("report this to the plugin's maintainer")
-        })?;
-    let folder = working_directory()?;
-    let mut more: Vec<OsString> = Vec::new();
-    if let Some(phone) = &args.pairing_code {
-        more.extend(["--pairing-code-phone".into(), phone.into()]);
+            .hint("what each of them needs is said above"));
+        }
+        match failed.into_iter().next() {
+            Some((_, failure)) => Err(failure),
+            None => Ok(()),
+        }
     }
-    if let Some(code) = &args.custom_pairing_code {
-        more.extend(["--custom-pairing-code".into(), code.into()]);
-    }
-    Ok(Launch {
-        program: PathBuf::from("node"),
-        entry: entry(plugin)?,
-        address,
-        // The bridge runs in another folder than we do.
-        auth_dir: folder.join(home.expand(auth_dir)),
-        folder: folder.join(&plugin.directory),
-        settings,
-        token_file: token_file.to_path_buf(),
-        more,
-    })
 }
 
-fn how_to_resume(channel: &str, enter: bool) -> String {
-    let command = format!("`loong {channel} bridge resume`");
+fn how_to_resume(command: &str, enter: bool) -> String {
     if enter {
-        format!("press Enter here, or run {command} in another terminal")
+        format!("press Enter here, or run `{command}` in another terminal")
     } else {
-        format!("run {command}")
+        format!("run `{command}`")
     }
-}
-
-/// Where the account's bridge is, if `bridge run` can start one there.
-///
-/// # Errors
-/// The address is no bridge's.
-pub(super) fn address(account: &Account, key: &str) -> Result<BridgeAddress, Failure> {
-    let written = account.bridge_url.as_deref().unwrap_or_default();
-    let hint = format!("set bridge_url in [{key}] to http://127.0.0.1:<port>/<path>");
-    let address = BridgeAddress::parse(written).map_err(|error| {
-        Failure::operator(
-            "bridge_url_refused",
-            "the bridge cannot be started where bridge_url says",
-        )
-        .because(error)
-        .hint(hint.clone())
-    })?;
-    if address.host() != "localhost" && address.host() != "127.0.0.1" {
-        return Err(Failure::operator(
-            "bridge_url_refused",
-            format!(
-                "bridge_url names {}, and a bridge listens on 127.0.0.1 only",
-                address.host()
-            ),
-        )
-        .hint(hint));
-    }
-    Ok(address)
-}
-
-/// The file of the plugin's bridge, relative to its folder.
-///
-/// # Errors
-/// The plugin brings none.
-pub(super) fn entry(plugin: &Plugin) -> Result<PathBuf, Failure> {
-    let who = format!(
-        "plugin {} {}",
-        plugin.manifest.plugin_id, plugin.manifest.version
-    );
-    let written = plugin.manifest.metadata.get(ENTRY).ok_or_else(|| {
-        Failure::operator("no_bridge", format!("{who} brings no bridge to start"))
-            .hint("start the bridge the way its own documentation says")
-    })?;
-    let path = Path::new(written);
-    let inside = path
-        .components()
-        .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if inside && plugin.directory.join(path).is_file() {
-        return Ok(path.to_path_buf());
-    }
-    Err(Failure::operator(
-        "no_bridge",
-        format!("{who} names `{written}` as its bridge, which is not in its folder"),
-    )
-    .hint("the plugin is incomplete: get it again"))
 }

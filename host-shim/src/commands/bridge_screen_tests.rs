@@ -1,5 +1,8 @@
 use super::*;
-use crate::output::tests::Kept;
+use crate::bridge::qr::Style;
+use crate::commands::bridge_stage::COUNTDOWN_COLUMNS;
+use crate::output::Output;
+use crate::output::tests::{Kept, on_terminal};
 
 fn qr() -> Told {
     Told::Event(BridgeEvent::Qr {
@@ -12,10 +15,12 @@ fn qr() -> Told {
 fn shown(json: bool, told: impl IntoIterator<Item = Told>) -> (String, String) {
     let (data, words) = (Kept::default(), Kept::default());
     let output = Output::to(Box::new(data.clone()), Box::new(words.clone()));
-    let mut screen = Screen::new(&output, json, "press Enter".to_owned());
-    told.into_iter().for_each(|more| screen.show(more));
-    screen.tick();
-    screen.wipe();
+    let mut stage = Stage::new(&output);
+    let mut screen = Screen::new(0, None, json, "press Enter".to_owned());
+    told.into_iter()
+        .for_each(|more| screen.show(more, &mut stage));
+    stage.tick();
+    stage.close();
     (data.text(), words.text())
 }
 
@@ -181,7 +186,8 @@ fn a_bridge_that_rests_says_why_and_how_it_goes_on() {
 #[test]
 fn it_rests_from_the_state_that_says_so_until_the_next() {
     let output = Output::to(Box::new(Kept::default()), Box::new(Kept::default()));
-    let mut screen = Screen::new(&output, false, String::new());
+    let mut stage = Stage::new(&output);
+    let mut screen = Screen::new(0, None, false, String::new());
     assert!(!screen.rests());
     for (name, rests) in [
         ("pairing", false),
@@ -190,7 +196,7 @@ fn it_rests_from_the_state_that_says_so_until_the_next() {
         ("replaced", true),
         ("connected", false),
     ] {
-        screen.show(state(name, None));
+        screen.show(state(name, None), &mut stage);
         assert_eq!(screen.rests(), rests, "{name}");
     }
 }
@@ -253,4 +259,168 @@ fn the_link_to_the_page_is_a_line_for_a_person_and_nothing_for_a_machine() {
     assert!(data.starts_with(line), "{data}");
     assert!(!words.contains("key"), "{words}");
     assert_eq!(shown(true, [link()]), (String::new(), String::new()));
+}
+
+/// The bridges of `home` and `work` on one stage, and what became of what they told.
+struct Two {
+    screens: [Screen; 2],
+    data: Kept,
+    words: Kept,
+}
+
+const HOME: usize = 0;
+const WORK: usize = 1;
+
+impl Two {
+    fn new(json: bool) -> Self {
+        let screen = |bridge, label: &str| {
+            Screen::new(
+                bridge,
+                Some(label.to_owned()),
+                json,
+                format!("resume {label}"),
+            )
+        };
+        Self {
+            screens: [screen(HOME, "home"), screen(WORK, "work")],
+            data: Kept::default(),
+            words: Kept::default(),
+        }
+    }
+
+    fn on_terminal(&self) -> Output {
+        on_terminal(&self.data, &self.words)
+    }
+
+    fn in_pipes(&self) -> Output {
+        Output::to(Box::new(self.data.clone()), Box::new(self.words.clone()))
+    }
+
+    fn tell(&mut self, bridge: usize, told: Told, stage: &mut Stage<'_>) {
+        self.screens[bridge].show(told, stage);
+    }
+
+    /// Whose codes were drawn, in order.
+    fn drawn(&self) -> Vec<String> {
+        let text = self.data.text();
+        let titles = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("account "));
+        titles.map(str::to_owned).collect()
+    }
+}
+
+fn connected() -> Told {
+    Told::Event(BridgeEvent::Connected {
+        name: None,
+        phone: None,
+    })
+}
+
+#[test]
+fn with_several_accounts_every_line_names_its_own() {
+    let mut two = Two::new(false);
+    let output = two.in_pipes();
+    let mut stage = Stage::new(&output);
+    two.tell(HOME, connected(), &mut stage);
+    two.tell(WORK, state("replaced", None), &mut stage);
+    two.tell(WORK, Told::Garbage, &mut stage);
+    let words = two.words.text();
+    let named = |line: &str| {
+        ["home: ", "hint: work: ", "warning: work: ", "work: "]
+            .iter()
+            .any(|it| line.starts_with(it))
+    };
+    assert!(
+        words.lines().count() >= 4 && words.lines().all(named),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_machine_is_told_whose_event_it_is() {
+    let mut two = Two::new(true);
+    let output = two.in_pipes();
+    let mut stage = Stage::new(&output);
+    let line = r#"{"event":"listening","at":1}"#;
+    two.tell(WORK, Told::Line(line.to_owned()), &mut stage);
+    let told: Value = serde_json::from_str(&two.data.text()).unwrap();
+    let expected = serde_json::json!({"event": "listening", "at": 1, "account": "work"});
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn in_pipes_nobody_waits_for_anybody() {
+    let mut two = Two::new(false);
+    let output = two.in_pipes();
+    let mut stage = Stage::new(&output);
+    for bridge in [HOME, WORK, HOME] {
+        two.tell(bridge, qr(), &mut stage);
+    }
+    assert_eq!(two.drawn(), ["home", "work", "home"]);
+}
+
+#[test]
+fn on_a_terminal_one_account_has_the_stage_until_it_is_linked() {
+    let mut two = Two::new(false);
+    let output = two.on_terminal();
+    let mut stage = Stage::new(&output);
+    for bridge in [HOME, WORK, HOME, WORK] {
+        two.tell(bridge, qr(), &mut stage);
+    }
+    assert_eq!(two.drawn(), ["home", "home"]);
+    let waits = "work: waits to be linked";
+    assert_eq!(two.words.text().matches(waits).count(), 1);
+    two.tell(HOME, connected(), &mut stage);
+    assert_eq!(two.drawn(), ["home", "home", "work"]);
+    two.tell(WORK, connected(), &mut stage);
+    assert!(stage.is_free());
+}
+
+#[test]
+fn whoever_rests_without_having_had_the_stage_is_woken_when_it_is_free() {
+    let mut two = Two::new(false);
+    let output = two.on_terminal();
+    let mut stage = Stage::new(&output);
+    two.tell(HOME, qr(), &mut stage);
+    two.tell(WORK, qr(), &mut stage);
+    two.tell(HOME, state("pairing_expired", None), &mut stage);
+    // Not at once: whoever aims a phone at this moment would link the wrong account.
+    assert_eq!(two.drawn(), ["home"]);
+    two.tell(WORK, state("pairing_expired", None), &mut stage);
+    assert!(stage.is_free());
+    assert_eq!(two.screens.each_ref().map(Screen::rests), [true, false]);
+    let woken = two.screens.each_mut().map(Screen::takes_missed_turn);
+    assert_eq!(woken, [false, true]);
+    two.tell(WORK, qr(), &mut stage);
+    two.tell(WORK, state("pairing_expired", None), &mut stage);
+    assert_eq!(two.drawn(), ["home", "work"]);
+    assert!(two.screens[WORK].rests());
+}
+
+#[test]
+fn the_end_of_one_bridge_is_said_and_leaves_the_stage_to_the_next() {
+    let mut two = Two::new(false);
+    let output = two.on_terminal();
+    let mut stage = Stage::new(&output);
+    two.tell(HOME, qr(), &mut stage);
+    two.tell(WORK, qr(), &mut stage);
+    let failure = Failure::operator("store_damaged", "the store is damaged").hint("restore it");
+    two.screens[HOME].ended(Some(&failure), &mut stage);
+    assert_eq!(two.drawn(), ["home", "work"]);
+    let said = "error: home: the store is damaged\nhint: restore it\n";
+    assert!(two.words.text().contains(said), "{}", two.words.text());
+}
+
+#[test]
+fn whoever_has_been_told_to_stop_shows_no_codes_any_more() {
+    let mut two = Two::new(false);
+    let output = two.on_terminal();
+    let mut stage = Stage::new(&output);
+    two.tell(HOME, qr(), &mut stage);
+    two.tell(WORK, qr(), &mut stage);
+    stage.close();
+    two.tell(HOME, Told::Event(BridgeEvent::Stopped), &mut stage);
+    two.tell(WORK, qr(), &mut stage);
+    assert_eq!(two.drawn(), ["home"]);
 }

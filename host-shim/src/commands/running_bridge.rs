@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
 
-use super::bridge_run::address;
+use super::bridge_launches::address;
 use super::opened::{Opened, ready, selected};
 use crate::bridge::http::{AdminCommand, HttpDoor};
 use crate::bridge::token::Tokens;
-use crate::catalog::bridge_command;
+use crate::catalog::account_command;
 use crate::cli::Global;
-use crate::component::bindings::{AccountReport, Operation};
+use crate::component::bindings::{Account, AccountReport, Operation};
 use crate::door::{BridgeAddress, DoorError};
 use crate::error::Failure;
 use crate::output::Output;
@@ -23,6 +23,7 @@ const STATUS_WAIT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct RunningBridge {
     pub(super) channel: String,
+    pub(super) account: Account,
     pub(super) address: BridgeAddress,
     door: HttpDoor,
     tokens: Tokens,
@@ -57,6 +58,7 @@ impl RunningBridge {
         let tokens = Tokens::of(&opened.survey.home);
         Ok(Self {
             channel: manifest.channel_id.clone(),
+            account: entry.account.clone(),
             address: address(&entry.account, &manifest.config_key)?,
             door: HttpDoor::new(tokens.clone())?,
             tokens,
@@ -143,7 +145,7 @@ impl RunningBridge {
         }
         failure.hint(format!(
             "the bridge does not take this token: stop it, then start it with `{}`",
-            bridge_command(&self.channel)
+            self.command("bridge run")
         ))
     }
 
@@ -159,14 +161,14 @@ impl RunningBridge {
             )
             .hint(format!(
                 "stop it, then start it with `{}`; or use the LOONG_HOME that it was started with",
-                bridge_command(&self.channel)
+                self.command("bridge run")
             )),
             Err(error) => self.unasked(&error),
         }
     }
 
     fn unasked(&self, error: &DoorError) -> Failure {
-        let start = bridge_command(&self.channel);
+        let start = self.command("bridge run");
         let (code, hint) = match error {
             DoorError::Unreachable(_) => (
                 "bridge_unreachable",
@@ -196,9 +198,9 @@ impl RunningBridge {
         Failure::operator(code, error.to_string()).hint(hint)
     }
 
-    /// A command of the bridge's channel as it is typed.
+    /// A command of the bridge's channel and account as it is typed.
     pub(super) fn command(&self, words: &str) -> String {
-        format!("loong {} {words}", self.channel)
+        account_command(&self.channel, &self.account, words)
     }
 }
 

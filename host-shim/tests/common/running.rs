@@ -54,22 +54,33 @@ impl Running {
     /// The lines up to and with the first that contains `wanted`.
     #[track_caller]
     pub fn says(&self, wanted: &str) -> Vec<String> {
-        let mut lines = Vec::new();
+        self.says_all(&[wanted])
+    }
+
+    /// The lines up to the first after which each of `wanted` has been said, in whatever order.
+    #[track_caller]
+    pub fn says_all(&self, wanted: &[&str]) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
         while let Ok(line) = self.words.recv_timeout(PATIENCE) {
-            let found = line.contains(wanted);
             lines.push(line);
-            if found {
+            if wanted
+                .iter()
+                .all(|it| lines.iter().any(|line| line.contains(it)))
+            {
                 return lines;
             }
         }
-        panic!("it never says {wanted}: {lines:#?}");
+        panic!("it never says all of {wanted:?}: {lines:#?}");
     }
 
+    /// Stops it; its words are those that nobody has waited for.
     pub async fn stop(mut self) -> Ran {
         let child = self.child.take().unwrap();
         let process = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
-        end_of(child).await
+        let ran = end_of(child).await;
+        let stderr = self.words.iter().map(|line| line + "\n").collect();
+        Ran { stderr, ..ran }
     }
 }
 

@@ -253,6 +253,6 @@ fn from_environment(name: &str) -> PathBuf {
 
 /// A port that was free a moment ago. The bridge's address stands in the configuration, so it cannot
 /// be left to the kernel when the bridge starts.
-fn free_port() -> Result<u16> {
+pub fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

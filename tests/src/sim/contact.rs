@@ -95,8 +95,13 @@ impl Contact {
     /// # Errors
     /// As [`Phone::scan`].
     pub async fn scans(&self, qr: &str) -> Result<()> {
-        let (number, lid) = (self.number.clone(), self.lid.clone());
-        Phone::new(self.shared.clone(), number, lid).scan(qr).await
+        self.phone().scan(qr).await
+    }
+
+    /// This contact's phone, as that of an account with a client of its own: a second owner.
+    #[must_use]
+    pub fn phone(&self) -> Phone {
+        Phone::new(self.shared.clone(), self.number.clone(), self.lid.clone())
     }
 
     /// Waits until the client linked to this contact is logged in and takes messages.
@@ -104,12 +109,7 @@ impl Contact {
     /// # Errors
     /// When it is not `within`; tells what was seen.
     pub async fn wait_until_online(&self, within: Duration) -> Result<()> {
-        let what = format!("the client of {} to be online", self.name);
-        self.shared
-            .wait_for(within, &what, |world| {
-                Ok(world.online_line(&self.number).map(|_| ()))
-            })
-            .await
+        self.phone().wait_until_online(within).await
     }
 
     /// The next `count` messages that this contact writes arrive damaged; also those that it
@@ -160,13 +160,25 @@ impl Contact {
         self.sends_from(device, content::text(text)).await
     }
 
+    /// Writes `text` to the account of this phone instead of the owner's; as [`Contact::says`].
+    ///
+    /// # Errors
+    /// When no device is linked to that phone.
+    pub async fn says_to(&self, phone: &Phone, text: &str) -> Result<String> {
+        let message = content::text(text);
+        self.shared
+            .change(|world| writing::direct(world, &self.on_phone(), phone.number(), message))
+    }
+
     async fn sends_from(&self, device: u16, message: Message) -> Result<String> {
         let author = Author {
             number: self.number.clone(),
             device,
         };
-        self.shared
-            .change(|world| writing::direct(world, &author, message))
+        self.shared.change(|world| {
+            let owner = world.owner.clone();
+            writing::direct(world, &author, &owner, message)
+        })
     }
 
     /// Writes `text` in a group.

@@ -110,6 +110,26 @@ impl Phone {
             .await
     }
 
+    /// Waits until the linked device is logged in and takes messages.
+    ///
+    /// # Errors
+    /// When it is not `within`; tells what was seen.
+    pub async fn wait_until_online(&self, within: Duration) -> Result<()> {
+        let what = format!("the device linked to {} to be online", self.number);
+        self.shared
+            .wait_for(within, &what, |world| {
+                Ok(world.online_line(&self.number).map(|_| ()))
+            })
+            .await
+    }
+
+    /// The number of the linked device, if one is.
+    #[must_use]
+    pub fn linked_device(&self) -> Option<u16> {
+        self.shared
+            .look(|world| Some(world.people.get(&self.number)?.companion.as_ref()?.device))
+    }
+
     /// The owner removes the linked device in the phone's list.
     pub fn unlinks(&self) {
         self.shared

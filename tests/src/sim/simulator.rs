@@ -134,12 +134,7 @@ impl Simulator {
     /// # Errors
     /// When it is not `within`; tells what was seen.
     pub async fn wait_until_online(&self, within: Duration) -> Result<()> {
-        let what = "the linked device to be online";
-        self.shared
-            .wait_for(within, what, |world| {
-                Ok(world.online_line(&world.owner).map(|_| ()))
-            })
-            .await
+        self.phone.wait_until_online(within).await
     }
 
     /// Waits until no device is online.
@@ -234,8 +229,7 @@ impl Simulator {
     /// The number of the linked device, if one is.
     #[must_use]
     pub fn linked_device(&self) -> Option<u16> {
-        self.shared
-            .look(|world| Some(world.owner().ok()?.companion.as_ref()?.device))
+        self.phone.linked_device()
     }
 
     /// Waits until the linked device has ended its link by itself.

@@ -26,13 +26,17 @@ use super::person::{Addressing, Author, Person};
 use super::stanza::{attr, leaf, required_attr};
 use super::world::World;
 
-/// `author` writes to the owner directly.
-pub(crate) fn direct(world: &mut World, author: &Author, message: Message) -> Result<String> {
-    let owner = world.owner.clone();
+/// `author` writes directly to the client of `account`.
+pub(crate) fn direct(
+    world: &mut World,
+    author: &Author,
+    account: &str,
+    message: Message,
+) -> Result<String> {
     let person = world.person(&author.number)?;
     let stanza = letter_from(person, person.writes_by, author.device);
-    let sealed = seal(world, author, &owner, &message)?;
-    post(world, author, &owner, stanza, vec![sealed], message)
+    let sealed = seal(world, author, account, &message)?;
+    post(world, author, account, stanza, vec![sealed], message)
 }
 
 /// A stanza that names its sender this way.

@@ -42,56 +42,18 @@ impl wit::Guest for PigeonPost {
             "the pigeon keeper reads the configuration",
         );
         let block: Value = serde_json::from_str(&config.json).unwrap_or_default();
-        let text = |key: &str| block.get(key).and_then(Value::as_str).map(str::to_owned);
-        let enabled = block.get("enabled").and_then(Value::as_bool) == Some(true);
-        let tower = text("tower");
-        let lofts = lofts(&block);
-        let account = wit::Account {
-            configured_id: "flock".to_owned(),
-            configured_label: "flock".to_owned(),
-            runtime_id: "pigeon_flock".to_owned(),
-            runtime_label: "the flock".to_owned(),
-            is_default: true,
-            default_source: Some("single_account".to_owned()),
-            enabled,
-            bridge_url: tower.clone(),
-            auth_dir: text("nest"),
-            allowed_chats: lofts.clone(),
-            bridge_settings: json!({ "grain": block.get("grain") }).to_string(),
-        };
-        let issues: Vec<wit::Issue> = [
-            tower.is_none().then(tower_missing),
-            lofts.iter().any(|loft| loft == ABYSS).then(no_way_back),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        let mut notes = vec!["feathers=grey".to_owned()];
-        notes.extend(
-            config
-                .target
+        let target = config.target.as_deref();
+        let accounts: Vec<wit::AccountReport> = match block.get("flocks").and_then(Value::as_object)
+        {
+            Some(flocks) => flocks
                 .iter()
-                .flat_map(|loft| loft_notes(loft, &lofts)),
-        );
-        let readiness = [wit::Operation::Send, wit::Operation::Serve]
-            .into_iter()
-            .map(|operation| wit::Readiness {
-                operation,
-                health: match (enabled, issues.is_empty()) {
-                    (false, _) => wit::Health::Disabled,
-                    (true, false) => wit::Health::Misconfigured,
-                    (true, true) => wit::Health::Ready,
-                },
-                issues: issues.clone(),
-            })
-            .collect();
+                .map(|(name, own)| flock(name, own, &block, target))
+                .collect(),
+            None => vec![flock("flock", &Value::Null, &block, target)],
+        };
         wit::Report {
-            selected: select(config.account.as_deref()),
-            accounts: vec![wit::AccountReport {
-                account,
-                readiness,
-                notes,
-            }],
+            selected: select(config.account.as_deref(), &accounts),
+            accounts,
             issues: Vec::new(),
             operations: vec![
                 describe(wit::Operation::Send),
@@ -149,21 +111,78 @@ impl wit::Guest for PigeonPost {
     }
 }
 
-fn select(asked: Option<&str>) -> Result<String, wit::ChannelError> {
-    match asked {
-        None | Some("flock") => Ok("flock".to_owned()),
-        Some(_) => Err(failure(
+/// One account: what is not its own comes from the block.
+fn flock(name: &str, own: &Value, block: &Value, target: Option<&str>) -> wit::AccountReport {
+    let value = |key: &str| own.get(key).or_else(|| block.get(key));
+    let text = |key: &str| value(key).and_then(Value::as_str).map(str::to_owned);
+    let enabled = value("enabled").and_then(Value::as_bool) == Some(true);
+    let tower = text("tower");
+    let lofts = lofts(value("allowed_chat_ids"));
+    let issues: Vec<wit::Issue> = [
+        tower.is_none().then(tower_missing),
+        lofts.iter().any(|loft| loft == ABYSS).then(no_way_back),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let mut notes = vec!["feathers=grey".to_owned()];
+    notes.extend(target.iter().flat_map(|loft| loft_notes(loft, &lofts)));
+    let readiness = [wit::Operation::Send, wit::Operation::Serve]
+        .into_iter()
+        .map(|operation| wit::Readiness {
+            operation,
+            health: match (enabled, issues.is_empty()) {
+                (false, _) => wit::Health::Disabled,
+                (true, false) => wit::Health::Misconfigured,
+                (true, true) => wit::Health::Ready,
+            },
+            issues: issues.clone(),
+        })
+        .collect();
+    let is_default = own.is_null();
+    let account = wit::Account {
+        configured_id: name.to_owned(),
+        configured_label: name.to_owned(),
+        runtime_id: format!("pigeon_{name}"),
+        runtime_label: format!("the {name}"),
+        is_default,
+        default_source: is_default.then(|| "single_account".to_owned()),
+        enabled,
+        bridge_url: tower,
+        auth_dir: text("nest"),
+        allowed_chats: lofts,
+        bridge_settings: json!({ "grain": value("grain") }).to_string(),
+    };
+    wit::AccountReport {
+        account,
+        readiness,
+        notes,
+    }
+}
+
+fn select(asked: Option<&str>, flocks: &[wit::AccountReport]) -> Result<String, wit::ChannelError> {
+    let names = || flocks.iter().map(|flock| &flock.account.configured_id);
+    let named: Vec<&String> = names()
+        .filter(|name| asked.is_none_or(|asked| asked == name.as_str()))
+        .collect();
+    match named.as_slice() {
+        [one] => Ok((*one).clone()),
+        [] => Err(failure(
             ErrorKind::InvalidInput,
             "account_unknown",
-            "there is one flock, called `flock`",
+            "there is no such flock",
+        )),
+        _ => Err(failure(
+            ErrorKind::InvalidInput,
+            "account_ambiguous",
+            "there are several flocks",
         )),
     }
 }
 
-/// The lofts that may write; all of them where the block names none.
-fn lofts(block: &Value) -> Vec<String> {
-    let listed = block.get("allowed_chat_ids").and_then(Value::as_array);
-    listed.map_or_else(
+/// The lofts that may write; all of them where none are named.
+fn lofts(listed: Option<&Value>) -> Vec<String> {
+    listed.and_then(Value::as_array).map_or_else(
         || vec!["*".to_owned()],
         |listed| {
             let names = listed.iter().filter_map(Value::as_str);
