@@ -11,6 +11,7 @@
 
 mod bridge_errors;
 mod codes;
+mod schema;
 mod sending;
 mod serving;
 mod support;

@@ -12,6 +12,17 @@ use super::table::Table;
 use crate::config::Config;
 use crate::error::Failure;
 
+/// The keys of a provider that are read here.
+pub const KEYS: [&str; 7] = [
+    "kind",
+    "model",
+    "base_url",
+    "api_key",
+    "temperature",
+    "max_tokens",
+    "stream",
+];
+
 /// A language model and how to reach it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProviderSettings {
