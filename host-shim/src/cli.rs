@@ -4,6 +4,7 @@
 //! word is parsed by [`ChannelCli`] once it is clear that the word can be a channel.
 
 mod channel;
+mod tree;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub use self::channel::{
     ChannelCli, ChannelCommand, InboxCommand, InboxDropArgs, InboxListArgs, InboxRetryArgs,
     InboxShowArgs, InboxState, PauseArgs,
 };
+pub use self::tree::{ChannelNames, tree, tree_naming};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -61,11 +63,24 @@ loong channels send whatsapp-personal --target contact:+15551234567 --text 'hell
 loong channels serve whatsapp-personal --reply echo"
     )]
     Channels(ChannelsArgs),
-    /// Print a completion script for a shell
+    /// About the configuration file
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Example:\n  loong config schema > loong.schema.json"
+    )]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell, for the channels that are found as well
     #[command(
         after_help = "Example:\n  loong completions bash > ~/.local/share/bash-completion/completions/loong"
     )]
     Completions { shell: clap_complete::Shell },
+    /// Write a manual page for every command into a folder
+    #[command(
+        after_help = "The pages of a channel's own commands are called loong-channel-….\n\n\
+Examples:\n  loong man ~/.local/share/man/man1\n  loong man ./man --json"
+    )]
+    Man(ManArgs),
     /// A channel's id or alias, then what to do with its bridge
     #[command(external_subcommand)]
     Channel(Vec<OsString>),
@@ -74,6 +89,32 @@ loong channels serve whatsapp-personal --reply echo"
 #[derive(Debug, Clone, Args)]
 pub struct DoctorArgs {
     /// Print the checks as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print a JSON Schema of the whole configuration file, with the tables of the channels found
+    #[command(
+        after_help = "Works without a configuration. Tables of other programs are always allowed.\n\n\
+Examples:\n  loong config schema > loong.schema.json\n  loong config schema --strict"
+    )]
+    Schema(ConfigSchemaArgs),
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct ConfigSchemaArgs {
+    /// Refuse keys that nobody reads in our tables, for a check of one's own files
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ManArgs {
+    /// Where the pages go; made when it is missing
+    pub directory: PathBuf,
+    /// Print what was written as JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -6,10 +6,10 @@ use clap::{CommandFactory, FromArgMatches};
 
 use super::{
     backup, bridge_admin, bridge_install, bridge_run, channels_list, channels_resolve,
-    channels_send, doctor, inbox, pause, serve,
+    channels_send, completions, config_schema, doctor, inbox, man, pause, serve,
 };
 use crate::cli::{
-    BridgeCommand, ChannelCli, ChannelCommand, ChannelsCommand, Cli, Command, Global,
+    BridgeCommand, ChannelCli, ChannelCommand, ChannelsCommand, Cli, Command, ConfigCommand, Global,
 };
 use crate::error::Failure;
 use crate::output::Output;
@@ -33,12 +33,12 @@ pub async fn dispatch(cli: Cli, output: &Output) -> Result<(), Failure> {
             }
             Some(ChannelsCommand::Serve(args)) => serve::run(global, &args, output).await,
         },
+        Command::Config(ConfigCommand::Schema(args)) => config_schema::run(global, &args, output),
         Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "loong", &mut script);
-            output.data_raw(&String::from_utf8_lossy(&script));
+            completions::run(global, shell, output);
             Ok(())
         }
+        Command::Man(args) => man::run(&args, output),
         Command::Channel(words) => channel(global, words, output).await,
     }
 }

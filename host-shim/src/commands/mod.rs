@@ -1,5 +1,6 @@
 //! One file per command. Only these, and `main`, print; all of them through [`crate::output`].
 
+mod at_hand;
 pub mod backup;
 pub mod bridge_admin;
 pub mod bridge_install;
@@ -10,11 +11,14 @@ mod bridge_status;
 pub mod channels_list;
 pub mod channels_resolve;
 pub mod channels_send;
+pub mod completions;
+pub mod config_schema;
 mod confirm;
 mod dispatch;
 pub mod doctor;
 mod enter_key;
 pub mod inbox;
+pub mod man;
 pub mod opened;
 pub mod pause;
 mod running_bridge;
