@@ -4,6 +4,7 @@
 //! word is parsed by [`ChannelCli`] once it is clear that the word can be a channel.
 
 mod channel;
+mod setup;
 mod tree;
 
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ pub use self::channel::{
     ChannelCli, ChannelCommand, InboxCommand, InboxDropArgs, InboxListArgs, InboxRetryArgs,
     InboxShowArgs, InboxState, PauseArgs,
 };
+pub use self::setup::SetupArgs;
 pub use self::tree::{ChannelNames, tree, tree_naming};
 
 #[derive(Debug, Parser)]
@@ -24,7 +26,8 @@ pub use self::tree::{ChannelNames, tree, tree_naming};
     version,
     about = "Channels for Loong: send, serve, and the bridges they need",
     arg_required_else_help = true,
-    after_help = "A channel's own commands:\n  loong whatsapp-personal bridge run       start the bridge and link the account\n  \
+    after_help = "A channel's own commands:\n  loong whatsapp-personal setup            write its configuration\n  \
+loong whatsapp-personal bridge run       start the bridge and link the account\n  \
 loong whatsapp-personal bridge install   install what the bridge needs\n  \
 loong whatsapp-personal bridge status    say how the running bridge is\n  \
 loong whatsapp-personal bridge resume    have a bridge that rests go on\n  \
@@ -32,7 +35,7 @@ loong whatsapp-personal bridge logout    unlink the account\n  \
 loong whatsapp-personal pause, resume    the kill switch\n  \
 loong whatsapp-personal inbox            the messages that came in\n  \
 loong whatsapp-personal backup, restore  login and messages as one file\n\n\
-Examples:\n  loong doctor\n  loong channels\n  loong channels send whatsapp-personal --target contact:+15551234567 --text 'hello'\n  \
+Examples:\n  loong whatsapp-personal setup\n  loong doctor\n  loong channels\n  loong channels send whatsapp-personal --target contact:+15551234567 --text 'hello'\n  \
 loong channels serve whatsapp-personal --reply echo"
 )]
 pub struct Cli {

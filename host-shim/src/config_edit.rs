@@ -1,6 +1,8 @@
 //! Changes to the operator's configuration file, made for them and on their word: comments, order
 //! and everything that was not meant stay as they are. What to change is the caller's.
 
+mod comment;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -105,6 +107,15 @@ impl ConfigEdit {
                 table.insert(key, Item::Value(value));
             }
         }
+        Ok(())
+    }
+
+    /// Takes a key out of a table.
+    ///
+    /// # Errors
+    /// As [`ConfigEdit::table`].
+    pub fn remove(&mut self, table: &[&str], key: &str) -> Result<(), Failure> {
+        self.table(table)?.remove(key);
         Ok(())
     }
 

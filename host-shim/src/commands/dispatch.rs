@@ -6,7 +6,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use super::{
     backup, bridge_admin, bridge_install, bridge_run, channels_list, channels_resolve,
-    channels_send, completions, config_schema, doctor, inbox, man, pause, serve,
+    channels_send, completions, config_schema, doctor, inbox, man, pause, serve, setup,
 };
 use crate::cli::{
     BridgeCommand, ChannelCli, ChannelCommand, ChannelsCommand, Cli, Command, ConfigCommand, Global,
@@ -78,6 +78,14 @@ async fn channel(global: &Global, words: Vec<OsString>, output: &Output) -> Resu
         config: cli.global.config.or_else(|| global.config.clone()),
     };
     match cli.command {
+        ChannelCommand::Setup(args) => {
+            let set_up = setup::run(&global, &name, &args, output);
+            match interruptible(set_up).await? {
+                // Outside: the bridge ends in its own way on Ctrl-C.
+                Some(pairing) => bridge_run::run(&global, &name, &pairing, output).await,
+                None => Ok(()),
+            }
+        }
         ChannelCommand::Bridge(BridgeCommand::Run(args)) => {
             bridge_run::run(&global, &name, &args, output).await
         }
@@ -112,7 +120,7 @@ async fn channel(global: &Global, words: Vec<OsString>, output: &Output) -> Resu
 }
 
 /// Ends `command` on Ctrl-C; what the bridge has accepted by then is sent.
-async fn interruptible(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+async fn interruptible<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::select! {
         // Listening first, so that no work begins that could not be ended.
         biased;

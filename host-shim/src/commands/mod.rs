@@ -23,6 +23,7 @@ pub mod opened;
 pub mod pause;
 mod running_bridge;
 pub mod serve;
+pub mod setup;
 mod signals;
 
 pub use dispatch::{dispatch, explain};
