@@ -70,7 +70,9 @@ fn pages() -> std::io::Result<Vec<(String, Vec<u8>)>> {
         label: "that is named".to_owned(),
         aliases: Vec::new(),
     };
-    let mut root = tree(&[channel]).disable_help_subcommand(true);
+    let mut root = tree(&[channel])
+        .disable_help_subcommand(true)
+        .mut_subcommand(ANY_CHANNEL, |command| command.bin_name("loong <CHANNEL>"));
     root.build();
     let mut pages = Vec::new();
     collect(&root, &mut pages)?;

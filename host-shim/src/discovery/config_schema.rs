@@ -56,13 +56,10 @@ impl Plugin {
             return Err(SchemaError::TooLarge);
         }
         let schema: Value = serde_json::from_slice(&bytes).map_err(SchemaError::NotJson)?;
-        match &schema {
-            Value::Object(fields) => match fields.get("$schema") {
-                None => Ok(Some(schema)),
-                Some(dialect) if dialect == DIALECT => Ok(Some(schema)),
-                Some(_) => Err(SchemaError::Dialect),
-            },
-            _ => Err(SchemaError::NotAnObject),
+        let fields = schema.as_object().ok_or(SchemaError::NotAnObject)?;
+        match fields.get("$schema") {
+            Some(dialect) if dialect != DIALECT => Err(SchemaError::Dialect),
+            Some(_) | None => Ok(Some(schema)),
         }
     }
 

@@ -53,7 +53,10 @@ mod tests {
         assert!(nearby_roots(&here, Some(&program)).is_empty());
 
         let packaged = root(&release);
-        assert_eq!(nearby_roots(&here, Some(&program)), [packaged.clone()]);
+        assert_eq!(
+            nearby_roots(&here, Some(&program)),
+            std::slice::from_ref(&packaged)
+        );
         let flat = root(&release.join("bin"));
         let own = root(&here);
         assert_eq!(

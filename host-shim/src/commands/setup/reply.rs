@@ -28,13 +28,11 @@ pub(super) async fn write(
     let decided = settings(edit).ok().map(|settings| settings.engine_name());
     let has_provider = provider_config::is_configured(&config(edit)?);
     let asked = asked(args)?;
+    let is_said = edit.has(&["reply", "engine"]) || has_provider;
     let chosen = match (asked, decided) {
         (None, Some(name)) => return Ok(name.to_owned()),
-        (None, None) if edit.has(&["reply", "engine"]) || has_provider => {
-            // Decided, and not to be used as it is: doctor says why.
-            settings(edit)?;
-            return Ok("unknown".to_owned());
-        }
+        // Said, and wrong: the complaint names the key.
+        (None, None) if is_said => return settings(edit).map(|it| it.engine_name().to_owned()),
         (None, None) => {
             let question = Question {
                 words: "What answers the messages: echo (for trying out), command (a program of yours) or provider (a language model)",
