@@ -5,6 +5,8 @@
 
 mod channel;
 mod chats;
+mod setup;
+mod tree;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,6 +21,8 @@ pub use self::channel::{
     InboxListArgs, InboxRetryArgs, InboxShowArgs, InboxState, PauseArgs,
 };
 pub use self::chats::{ChatsAllowArgs, ChatsArgs, ChatsCommand, ChatsListArgs};
+pub use self::setup::SetupArgs;
+pub use self::tree::{ChannelNames, tree, tree_naming};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -26,7 +30,8 @@ pub use self::chats::{ChatsAllowArgs, ChatsArgs, ChatsCommand, ChatsListArgs};
     version,
     about = "Channels for Loong: send, serve, and the bridges they need",
     arg_required_else_help = true,
-    after_help = "A channel's own commands:\n  loong whatsapp-personal bridge run       start the bridge and link the account\n  \
+    after_help = "A channel's own commands:\n  loong whatsapp-personal setup            write its configuration\n  \
+loong whatsapp-personal bridge run       start the bridge and link the account\n  \
 loong whatsapp-personal bridge install   install what the bridge needs\n  \
 loong whatsapp-personal bridge status    say how the running bridge is\n  \
 loong whatsapp-personal bridge metrics   its numbers, for Prometheus\n  \
@@ -36,7 +41,7 @@ loong whatsapp-personal pause, resume    the kill switch\n  \
 loong whatsapp-personal inbox            the messages that came in\n  \
 loong whatsapp-personal chats            who writes, and who may\n  \
 loong whatsapp-personal backup, restore  login and messages as one file\n\n\
-Examples:\n  loong doctor\n  loong channels\n  loong channels send whatsapp-personal --target contact:+15551234567 --text 'hello'\n  \
+Examples:\n  loong whatsapp-personal setup\n  loong doctor\n  loong channels\n  loong channels send whatsapp-personal --target contact:+15551234567 --text 'hello'\n  \
 loong channels serve whatsapp-personal --reply echo"
 )]
 pub struct Cli {
@@ -95,11 +100,24 @@ loong channels send whatsapp-personal --target contact:+15551234567 --text 'hell
 loong channels serve whatsapp-personal --reply echo"
     )]
     Channels(ChannelsArgs),
-    /// Print a completion script for a shell
+    /// About the configuration file
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "Example:\n  loong config schema > loong.schema.json"
+    )]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell, for the channels that are found as well
     #[command(
         after_help = "Example:\n  loong completions bash > ~/.local/share/bash-completion/completions/loong"
     )]
     Completions { shell: clap_complete::Shell },
+    /// Write a manual page for every command into a folder
+    #[command(
+        after_help = "The pages of a channel's own commands are called loong-channel-….\n\n\
+Examples:\n  loong man ~/.local/share/man/man1\n  loong man ./man --json"
+    )]
+    Man(ManArgs),
     /// A channel's id or alias, then what to do with its bridge
     #[command(external_subcommand)]
     Channel(Vec<OsString>),
@@ -108,6 +126,32 @@ loong channels serve whatsapp-personal --reply echo"
 #[derive(Debug, Clone, Args)]
 pub struct DoctorArgs {
     /// Print the checks as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print a JSON Schema of the whole configuration file, with the tables of the channels found
+    #[command(
+        after_help = "Works without a configuration. Tables of other programs are always allowed.\n\n\
+Examples:\n  loong config schema > loong.schema.json\n  loong config schema --strict"
+    )]
+    Schema(ConfigSchemaArgs),
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct ConfigSchemaArgs {
+    /// Refuse keys that nobody reads in our tables, for a check of one's own files
+    #[arg(long)]
+    pub strict: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ManArgs {
+    /// Where the pages go; made when it is missing
+    pub directory: PathBuf,
+    /// Print what was written as JSON
     #[arg(long)]
     pub json: bool,
 }

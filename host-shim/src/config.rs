@@ -22,6 +22,18 @@ pub struct Config {
     document: toml::Table,
 }
 
+/// The tables of the host itself.
+pub const TABLES: [&str; 5] = [
+    "runtime_plugins",
+    "reply",
+    "provider",
+    "active_provider",
+    "providers",
+];
+
+/// The keys of `[runtime_plugins]`; other hosts have more.
+pub const RUNTIME_PLUGINS_KEYS: [&str; 2] = ["enabled", "roots"];
+
 /// Where channel plugins come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct RuntimePlugins {
@@ -74,6 +86,11 @@ impl Config {
             text,
             document,
         })
+    }
+
+    /// The names of the top-level keys.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.document.keys().map(String::as_str)
     }
 
     /// A top-level key, as it stands in the file.

@@ -2,6 +2,7 @@
 //! and everything that was not meant stay as they are. What to change is the caller's.
 
 mod lists;
+mod comment;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -107,6 +108,15 @@ impl ConfigEdit {
                 table.insert(key, Item::Value(value));
             }
         }
+        Ok(())
+    }
+
+    /// Takes a key out of a table.
+    ///
+    /// # Errors
+    /// As [`ConfigEdit::table`].
+    pub fn remove(&mut self, table: &[&str], key: &str) -> Result<(), Failure> {
+        self.table(table)?.remove(key);
         Ok(())
     }
 

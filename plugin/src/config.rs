@@ -1,11 +1,19 @@
 //! The channel's block of the configuration, read key by key, so that one bad value costs one
-//! clear issue and not the whole block. Keys that are not known here are left alone: the host and
-//! the bridge have keys of their own. What the values mean together is said by `account`.
+//! clear issue and not the whole block. Keys that are not known here are told and left alone: other
+//! hosts read the same file. What the values mean together is said by `account`.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
 use crate::channel::{AUTH_DIR_ENV, BRIDGE_URL_ENV, CONFIG_KEY};
 use crate::env_pointer;
+use crate::unknown_key;
+
+/// The keys that only the block has.
+const OF_THE_BLOCK: [&str; 2] = ["default_account", "accounts"];
+/// The host chooses the plugin by it, also for an account alone.
+const PLUGIN_ID: &str = "managed_bridge_plugin_id";
 
 /// How bad an issue is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,6 +95,8 @@ pub struct Section {
     pub bridge_auth: Option<String>,
     pub whatsapp_web_version: Option<String>,
     pub issues: Vec<(Field, Issue)>,
+    /// Warnings about keys that nobody reads.
+    pub unknown: Vec<Issue>,
 }
 
 /// The whole block.
@@ -126,8 +136,8 @@ impl Block {
             })
         };
         let default_account = text("default_account");
-        // The host chooses the plugin by it; here only its type is checked.
-        let _plugin = text("managed_bridge_plugin_id");
+        // Here only its type is checked.
+        let _plugin = text(PLUGIN_ID);
         let mut accounts = Vec::new();
         match block.get("accounts") {
             None => {}
@@ -140,18 +150,40 @@ impl Block {
             Some(_) => issues.push(wrong_type(&format!("{CONFIG_KEY}.accounts"), "a table")),
         }
         Self {
-            top: Section::read(block, CONFIG_KEY.to_owned()),
+            top: Section::read(block, CONFIG_KEY.to_owned(), &OF_THE_BLOCK),
             default_account,
             accounts,
             issues,
         }
     }
+
+    /// Warnings about keys that nobody reads, of the block and of every account.
+    #[must_use]
+    pub fn unknown(&self) -> Vec<Issue> {
+        let accounts = self.accounts.iter().map(|(_name, section)| section);
+        std::iter::once(&self.top)
+            .chain(accounts)
+            .flat_map(|section| section.unknown.iter().cloned())
+            .collect()
+    }
+}
+
+/// Every key that is read, in the block and in the table of an account.
+#[must_use]
+pub fn known_keys() -> (BTreeSet<String>, BTreeSet<String>) {
+    let empty = Map::new();
+    let of = |more: &[&str]| {
+        let mut reader = Reader::new(&empty, CONFIG_KEY, more);
+        Section::fields(&mut reader);
+        reader.known
+    };
+    (of(&OF_THE_BLOCK), of(&[]))
 }
 
 impl Section {
     fn read_account(entry: &Value, path: String) -> Self {
         match entry.as_object() {
-            Some(entry) => Self::read(entry, path),
+            Some(entry) => Self::read(entry, path, &[]),
             None => Self {
                 issues: vec![(Field::Account, wrong_type(&path, "a table"))],
                 path,
@@ -160,38 +192,33 @@ impl Section {
         }
     }
 
-    fn read(entry: &Map<String, Value>, path: String) -> Self {
-        let mut reader = Reader {
-            entry,
-            path: &path,
-            issues: Vec::new(),
-        };
-        let enabled = reader.flag("enabled");
-        let account_id = reader.text("account_id", Field::Account);
-        let bridge_url = reader.pair("bridge_url", Field::BridgeUrl, BRIDGE_URL_ENV);
-        let auth_dir = reader.pair("auth_dir", Field::AuthDir, AUTH_DIR_ENV);
-        let allowed_chats = reader.texts("allowed_chat_ids");
-        let group_reply = reader.text("group_reply", Field::Bridge);
-        let backlog_max_age = reader.text("backlog_max_age", Field::Bridge);
-        let keep_inbound_text = reader.text("keep_inbound_text", Field::Bridge);
-        let keep_outbound_text = reader.text("keep_outbound_text", Field::Bridge);
-        let bridge_auth = reader.text("bridge_auth", Field::Bridge);
-        let whatsapp_web_version = reader.text("whatsapp_web_version", Field::Bridge);
-        let issues = reader.issues;
+    /// `more`: the keys that are read elsewhere.
+    fn read(entry: &Map<String, Value>, path: String, more: &[&str]) -> Self {
+        let mut reader = Reader::new(entry, &path, more);
+        let section = Self::fields(&mut reader);
+        let Reader { issues, known, .. } = reader;
         Self {
-            path,
-            enabled,
-            account_id,
-            bridge_url,
-            auth_dir,
-            allowed_chats,
-            group_reply,
-            backlog_max_age,
-            keep_inbound_text,
-            keep_outbound_text,
-            bridge_auth,
-            whatsapp_web_version,
+            unknown: unknown_key::warnings(&path, entry.keys(), &known),
             issues,
+            path,
+            ..section
+        }
+    }
+
+    fn fields(reader: &mut Reader<'_>) -> Self {
+        Self {
+            enabled: reader.flag("enabled"),
+            account_id: reader.text("account_id", Field::Account),
+            bridge_url: reader.pair("bridge_url", Field::BridgeUrl, BRIDGE_URL_ENV),
+            auth_dir: reader.pair("auth_dir", Field::AuthDir, AUTH_DIR_ENV),
+            allowed_chats: reader.texts("allowed_chat_ids"),
+            group_reply: reader.text("group_reply", Field::Bridge),
+            backlog_max_age: reader.text("backlog_max_age", Field::Bridge),
+            keep_inbound_text: reader.text("keep_inbound_text", Field::Bridge),
+            keep_outbound_text: reader.text("keep_outbound_text", Field::Bridge),
+            bridge_auth: reader.text("bridge_auth", Field::Bridge),
+            whatsapp_web_version: reader.text("whatsapp_web_version", Field::Bridge),
+            ..Self::default()
         }
     }
 }
@@ -200,11 +227,28 @@ struct Reader<'a> {
     entry: &'a Map<String, Value>,
     path: &'a str,
     issues: Vec<(Field, Issue)>,
+    /// Every key that was asked for.
+    known: BTreeSet<String>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(entry: &'a Map<String, Value>, path: &'a str, more: &[&str]) -> Self {
+        let elsewhere = more.iter().chain(&[PLUGIN_ID]);
+        Self {
+            entry,
+            path,
+            issues: Vec::new(),
+            known: elsewhere.map(|key| (*key).to_owned()).collect(),
+        }
+    }
+
+    fn get(&mut self, key: &str) -> Option<&'a Value> {
+        self.known.insert(key.to_owned());
+        self.entry.get(key)
+    }
+
     fn flag(&mut self, key: &str) -> Option<bool> {
-        match self.entry.get(key) {
+        match self.get(key) {
             None => None,
             Some(Value::Bool(flag)) => Some(*flag),
             Some(_) => {
@@ -216,6 +260,7 @@ impl Reader<'_> {
     }
 
     fn text(&mut self, key: &str, field: Field) -> Option<String> {
+        self.known.insert(key.to_owned());
         read_text(self.entry, self.path, key).unwrap_or_else(|issue| {
             self.issues.push((field, issue));
             None
@@ -244,7 +289,7 @@ impl Reader<'_> {
     }
 
     fn texts(&mut self, key: &str) -> Option<Vec<String>> {
-        let list = match self.entry.get(key) {
+        let list = match self.get(key) {
             None => return None,
             Some(Value::Array(list)) => list,
             Some(_) => {

@@ -19,6 +19,7 @@ pub mod report;
 pub mod send;
 pub mod serve_step;
 pub mod target;
+pub mod unknown_key;
 
 mod conversion;
 

@@ -66,6 +66,7 @@ pub fn validate(json: &str, asked: Asked<'_>, env: &impl Environment) -> Report 
         }
     };
     let mut issues = block.issues.clone();
+    issues.extend(block.unknown());
     let mut accounts = merged(&block, env, &mut issues);
     accounts.sort_by(|a, b| a.account.configured_id.cmp(&b.account.configured_id));
     report_shared_identities(&mut accounts);

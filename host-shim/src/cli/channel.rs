@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::Global;
 use super::chats::ChatsArgs;
+use super::{Global, SetupArgs};
 
 /// One for each thing that can be done with a bridge.
 const BRIDGE_EXAMPLES: &str = "Examples:\n  loong whatsapp-personal bridge run\n  \
@@ -15,7 +15,7 @@ loong whatsapp-personal bridge metrics\n  \
 loong whatsapp-personal bridge pair-link\n  \
 loong whatsapp-personal bridge resume\n  loong whatsapp-personal bridge logout";
 
-const EXAMPLES: &str = "Examples:\n  loong whatsapp-personal bridge run\n  \
+const EXAMPLES: &str = "Examples:\n  loong whatsapp-personal setup\n  loong whatsapp-personal bridge run\n  \
 loong whatsapp-personal bridge run --pairing-code +15551234567\n  \
 loong whatsapp-personal bridge install\n  loong whatsapp-personal bridge status\n  \
 loong whatsapp-personal bridge metrics\n  \
@@ -41,6 +41,15 @@ pub struct ChannelCli {
 
 #[derive(Debug, Subcommand)]
 pub enum ChannelCommand {
+    /// Ask a few questions, and write the configuration of an account
+    #[command(
+        after_help = "Comments of an existing configuration stay, and nothing is written before you say yes.\n\n\
+Examples:\n  loong whatsapp-personal setup\n  loong whatsapp-personal setup --account work\n  \
+loong whatsapp-personal setup --allow +15551234567 --reply echo --yes --no-pair\n  \
+loong whatsapp-personal setup --allow +15551234567 --command /usr/local/bin/answer --yes\n  \
+loong whatsapp-personal setup --allow-all --provider-kind openai --model some-model --yes --json"
+    )]
+    Setup(Box<SetupArgs>),
     /// The process that holds the channel's login
     #[command(
         subcommand,

@@ -7,6 +7,7 @@ use super::opened::{Loader, Survey, document, unloadable};
 use crate::catalog::{self, Entry, Snapshot, SnapshotIssue};
 use crate::cli::{Global, ListArgs};
 use crate::component::bindings::Report;
+use crate::config_warnings::ConfigWarning;
 use crate::discovery::roots::Plugin;
 use crate::error::Failure;
 use crate::output::Output;
@@ -88,6 +89,11 @@ async fn listing(survey: &Survey, output: &Output) -> Result<Listing, Failure> {
             hint: Some(skipped.reason.hint().to_owned()),
         })
         .collect();
+    problems.extend(survey.slips().into_iter().map(|slip| Problem {
+        code: ConfigWarning::CODE.to_owned(),
+        message: slip.message,
+        hint: Some(slip.hint),
+    }));
     for id in survey.discovery.channels() {
         match surface(survey, &loader, id).await {
             Ok(surface) => surfaces.push(surface),

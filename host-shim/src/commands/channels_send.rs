@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use tokio::time::Instant;
 
-use super::opened::{Opened, ready, selected};
+use super::opened::{Opened, ready, selected, tell_warnings};
 use crate::backoff::Backoff;
 use crate::catalog::bridge_command;
 use crate::cli::{Global, SendArgs};
@@ -48,6 +48,7 @@ pub async fn run(global: &Global, args: &SendArgs, output: &Output) -> Result<()
     let account = args.account.as_deref();
     let opened = Opened::open(global, &args.channel, account, output).await?;
     let report = opened.report(account, Some(&args.target)).await?;
+    tell_warnings(&opened.survey, &report, output);
     let entry = selected(&report)?;
     ready(&opened.plugin, entry, Operation::Send)?;
     let key = match &args.idempotency_key {

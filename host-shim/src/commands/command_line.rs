@@ -6,7 +6,10 @@ use std::ffi::OsString;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use clap_complete::Shell;
 
-use crate::cli::{ChannelCli, ChannelCommand, ChannelsArgs, Cli, Command, DoctorArgs, Global};
+use crate::cli::{
+    ChannelCli, ChannelCommand, ChannelsArgs, Cli, Command, ConfigCommand, DoctorArgs, Global,
+    ManArgs,
+};
 use crate::error::Failure;
 use crate::output::Output;
 
@@ -22,7 +25,9 @@ pub struct Invocation {
 pub enum Invoked {
     Doctor(DoctorArgs),
     Channels(ChannelsArgs),
+    Config(ConfigCommand),
     Completions(Shell),
+    Man(ManArgs),
     /// Something with the channel of that name, if there is one.
     Channel(String, ChannelCommand),
 }
@@ -44,6 +49,8 @@ impl Invocation {
         let command = match cli.command {
             Command::Doctor(args) => Invoked::Doctor(args),
             Command::Channels(args) => Invoked::Channels(args),
+            Command::Config(command) => Invoked::Config(command),
+            Command::Man(args) => Invoked::Man(args),
             Command::Completions { shell } => Invoked::Completions(shell),
             Command::Channel(words) => return Self::of_channel(cli.global, words, output),
         };

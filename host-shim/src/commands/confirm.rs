@@ -26,18 +26,24 @@ pub(super) fn can_confirm(what: &str) -> Result<(), Failure> {
 /// The answer was something else.
 pub(super) async fn confirmed(output: &Output) -> Result<(), Failure> {
     output.say("type yes and Enter to go on:");
-    let typed = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).map(|_| line)
-    });
-    let typed = typed.await.ok().and_then(Result::ok).unwrap_or_default();
-    if confirms(&typed) {
+    if typed_line().await.is_some_and(|typed| confirms(&typed)) {
         return Ok(());
     }
     Err(Failure::operator(
         "not_confirmed",
         "not confirmed, so nothing was changed",
     ))
+}
+
+/// What is typed next, up to Enter; none when standard input has ended.
+pub(super) async fn typed_line() -> Option<String> {
+    // On a thread of its own: somebody may never type, and Ctrl-C must be heard.
+    let typed = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        read.map(|count| (count > 0).then_some(line))
+    });
+    typed.await.ok()?.ok()?
 }
 
 fn confirms(typed: &str) -> bool {

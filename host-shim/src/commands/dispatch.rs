@@ -1,13 +1,12 @@
 //! From a parsed command line to the command it names.
 
-use clap::CommandFactory;
-
 use super::command_line::{Invocation, Invoked};
 use super::{
     backup, bridge_admin, bridge_install, bridge_pair_link, bridge_run, channels_list,
-    channels_resolve, channels_send, chats, doctor, inbox, pause, serve,
+    channels_resolve, channels_send, chats, completions, config_schema, doctor, inbox, man, pause,
+    serve, setup,
 };
-use crate::cli::{BridgeCommand, ChannelCommand, ChannelsCommand, Cli, Global};
+use crate::cli::{BridgeCommand, ChannelCommand, ChannelsCommand, ConfigCommand, Global};
 use crate::error::Failure;
 use crate::output::Output;
 
@@ -30,12 +29,12 @@ pub async fn dispatch(invocation: Invocation, output: &Output) -> Result<(), Fai
             }
             Some(ChannelsCommand::Serve(args)) => serve::run(global, &args, output).await,
         },
+        Invoked::Config(ConfigCommand::Schema(args)) => config_schema::run(global, &args, output),
         Invoked::Completions(shell) => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "loong", &mut script);
-            output.data_raw(&String::from_utf8_lossy(&script));
+            completions::run(global, shell, output);
             Ok(())
         }
+        Invoked::Man(args) => man::run(&args, output),
         Invoked::Channel(name, command) => channel(global, &name, command, output).await,
     }
 }
@@ -48,6 +47,14 @@ async fn channel(
     output: &Output,
 ) -> Result<(), Failure> {
     match command {
+        ChannelCommand::Setup(args) => {
+            let set_up = setup::run(global, name, &args, output);
+            match interruptible(set_up).await? {
+                // Outside: the bridge ends in its own way on Ctrl-C.
+                Some(pairing) => bridge_run::run(global, name, &pairing, output).await,
+                None => Ok(()),
+            }
+        }
         ChannelCommand::Bridge(BridgeCommand::Run(args)) => {
             bridge_run::run(global, name, &args, output).await
         }
@@ -91,7 +98,7 @@ async fn channel(
 }
 
 /// Ends `command` on Ctrl-C; what the bridge has accepted by then is sent.
-async fn interruptible(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+async fn interruptible<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::select! {
         // Listening first, so that no work begins that could not be ended.
         biased;

@@ -2,6 +2,7 @@
 
 mod all_accounts;
 mod allowlist_edit;
+mod at_hand;
 pub mod backup;
 pub mod bridge_admin;
 pub mod bridge_install;
@@ -20,16 +21,20 @@ pub mod channels_send;
 pub mod chats;
 mod chats_allow;
 mod command_line;
+pub mod completions;
+pub mod config_schema;
 mod confirm;
 mod dispatch;
 pub mod doctor;
 mod enter_key;
 mod followed_account;
 pub mod inbox;
+pub mod man;
 pub mod opened;
 pub mod pause;
 mod running_bridge;
 pub mod serve;
+pub mod setup;
 mod signals;
 
 pub use command_line::{Invocation, Invoked};

@@ -19,6 +19,7 @@ use crate::component::channel::{Channel, Identity};
 use crate::component::engine::{Deadlines, Limits, LoadError, Sandbox};
 use crate::component::state::Variables;
 use crate::config::Config;
+use crate::config_warnings::{ConfigWarning, slips};
 use crate::discovery::roots::{Discovery, Plugin, discover};
 use crate::error::{Failure, chain};
 use crate::home::Home;
@@ -73,6 +74,15 @@ impl Survey {
     pub fn plugin(&self, channel: &str, account: Option<&str>) -> Result<&Plugin, Failure> {
         let configured = |key: &str| configured_plugin(self.config.section(key)?, account);
         Ok(self.discovery.select(channel, configured)?)
+    }
+
+    /// Slips of the pen in the host's own tables and between them.
+    pub fn slips(&self) -> Vec<ConfigWarning> {
+        let plugins = self.discovery.found.iter();
+        let keys: Vec<&str> = plugins
+            .map(|plugin| plugin.manifest.config_key.as_str())
+            .collect();
+        slips(&self.config, &keys)
     }
 
     /// Whether the configuration has a block for the plugin's channel.
@@ -139,6 +149,23 @@ impl Opened {
     ) -> Result<Report, Failure> {
         let document = document(&self.survey.block(&self.plugin), account, target);
         Ok(self.channel.validate_config(document).await?)
+    }
+}
+
+/// Says once what was written and has no effect, for a command that goes on all the same.
+pub fn tell_warnings(survey: &Survey, report: &Report, output: &Output) {
+    let slips = survey.slips();
+    let ours = slips.iter().map(|slip| (&slip.message, &slip.hint));
+    let theirs = report
+        .issues
+        .iter()
+        .filter(|issue| issue.severity == Severity::Warning)
+        .map(|issue| (&issue.message, &issue.hint));
+    for (message, hint) in ours.chain(theirs) {
+        output.warn(message);
+        if !hint.is_empty() {
+            output.hint(hint);
+        }
     }
 }
 
@@ -337,7 +364,7 @@ pub fn working_directory() -> Result<std::path::PathBuf, Failure> {
 }
 
 /// The `managed_bridge_plugin_id` of a channel's block: the account's own, else the channel's.
-fn configured_plugin(block: &toml::Value, account: Option<&str>) -> Option<String> {
+pub fn configured_plugin(block: &toml::Value, account: Option<&str>) -> Option<String> {
     let of = |table: &toml::Value| {
         let id = table.get("managed_bridge_plugin_id")?.as_str()?.trim();
         (!id.is_empty()).then(|| id.to_owned())

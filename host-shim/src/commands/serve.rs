@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::followed_account::FollowedAccount;
-use super::opened::{Opened, ready, selected};
+use super::opened::{Opened, ready, selected, tell_warnings};
 use super::signals::Signals;
 use crate::catalog::bridge_command;
 use crate::cli::{Global, ReplyKind, ServeArgs};
@@ -51,6 +51,7 @@ async fn prepare(global: &Global, args: &ServeArgs, output: &Output) -> Result<R
     let account = args.account.as_deref();
     let opened = Opened::open(global, &args.channel, account, output).await?;
     let report = opened.report(account, None).await?;
+    tell_warnings(&opened.survey, &report, output);
     let entry = selected(&report)?;
     ready(&opened.plugin, entry, Operation::Serve)?;
     let names = [

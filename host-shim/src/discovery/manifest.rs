@@ -21,6 +21,10 @@ pub struct Manifest {
     pub aliases: Vec<String>,
     /// The channel's table in the configuration.
     pub config_key: String,
+    /// The schema of that table: a path relative to the manifest's folder and inside it.
+    pub config_schema: Option<PathBuf>,
+    /// Where the channel's bridge is unless the operator says otherwise.
+    pub endpoint: Option<String>,
     pub transport: String,
     pub multi_account: bool,
     /// What the channel is about, for lists; and where it stands in them.
@@ -58,6 +62,8 @@ pub enum ManifestError {
     },
     #[error("its component `{path}` is not inside the plugin's folder")]
     ComponentOutside { path: String },
+    #[error("its configuration schema `{path}` is not inside the plugin's folder")]
+    SchemaOutside { path: String },
     #[error("its component is built for `{found}`; this host speaks {expected}", expected = WIT)]
     ComponentContract { found: String },
     #[error("its component {path} does not exist")]
@@ -77,6 +83,7 @@ impl ManifestError {
             | Self::Missing { .. }
             | Self::Metadata { .. }
             | Self::ComponentOutside { .. }
+            | Self::SchemaOutside { .. }
             | Self::ComponentContract { .. }
             | Self::ComponentMissing { .. } => true,
         }
@@ -93,7 +100,7 @@ impl ManifestError {
                 "install a plugin and a host of the same release"
             }
             Self::Surface { .. } => "nothing to do, unless it was meant to be a channel",
-            Self::ComponentOutside { .. } => {
+            Self::ComponentOutside { .. } | Self::SchemaOutside { .. } => {
                 "do not use this plugin: it points out of its own folder"
             }
             Self::ComponentMissing { .. } => {
@@ -139,6 +146,11 @@ impl Manifest {
             config_key: metadata
                 .text("channel_config_key")
                 .unwrap_or_else(|| channel_id.replace('-', "_")),
+            config_schema: metadata
+                .text("channel_config_schema_file")
+                .map(|path| inside(path).map_err(|path| ManifestError::SchemaOutside { path }))
+                .transpose()?,
+            endpoint: Some(wire.endpoint).filter(|url| !url.trim().is_empty()),
             transport: metadata.text("transport_family").unwrap_or_default(),
             multi_account: metadata.text("account_scope").as_deref() == Some("multi_account"),
             selection_label: metadata.text("channel_selection_label").unwrap_or_default(),
@@ -150,7 +162,8 @@ impl Manifest {
             variable_names: metadata.list("channel_environment_json")?,
             component: inside(
                 metadata.required("metadata.loong_component_file", "loong_component_file")?,
-            )?,
+            )
+            .map_err(|path| ManifestError::ComponentOutside { path })?,
             component_sha256: metadata.text("loong_component_sha256"),
             metadata: metadata.0,
             channel_id,
@@ -172,6 +185,8 @@ struct Wire {
     version: String,
     #[serde(default)]
     channel_id: String,
+    #[serde(default)]
+    endpoint: String,
     #[serde(default)]
     metadata: BTreeMap<String, String>,
     #[serde(default)]
@@ -230,14 +245,15 @@ fn required(field: &'static str, value: String) -> Result<String, ManifestError>
     }
 }
 
-fn inside(path: String) -> Result<PathBuf, ManifestError> {
+/// The path, or the words of one that leads out of the folder.
+fn inside(path: String) -> Result<PathBuf, String> {
     let plain = Path::new(&path)
         .components()
         .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     if plain {
         Ok(PathBuf::from(path))
     } else {
-        Err(ManifestError::ComponentOutside { path })
+        Err(path)
     }
 }
 
@@ -257,6 +273,7 @@ pub(crate) mod tests {
                 "loong_component_file": "pigeon-post.wasm",
                 "loong_component_wit": "loong:channel@0.1.0",
                 "channel_aliases_json": "[\"pigeon\"]",
+                "channel_config_schema_file": "pigeon.schema.json",
                 "something_else": "kept"
             },
             "setup": {"surface": "channel"}
@@ -285,7 +302,7 @@ pub(crate) mod tests {
     #[test]
     fn what_is_needed_and_wrong_is_named() {
         use serde_json::Value::Null;
-        let table: [(&str, Value, &str); 13] = [
+        let table: [(&str, Value, &str); 14] = [
             (
                 "/api_version",
                 json!("v2"),
@@ -324,6 +341,11 @@ pub(crate) mod tests {
                 "/metadata/loong_component_file",
                 json!("../x.wasm"),
                 "its component `../x.wasm` is not inside",
+            ),
+            (
+                "/metadata/channel_config_schema_file",
+                json!("../x.json"),
+                "its configuration schema `../x.json` is not inside",
             ),
             (
                 "/metadata/loong_component_wit",

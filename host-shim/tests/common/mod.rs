@@ -265,13 +265,22 @@ impl Place {
 
     /// Puts a test component's plugin folder below the root.
     pub fn install(&self, crate_name: &str, file: &str) {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"))
+        self.install_below("plugins", crate_name, file);
+    }
+
+    /// As [`Place::install`], below another folder.
+    pub fn install_below(&self, root: &str, crate_name: &str, file: &str) {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../tests/components")
-            .join(crate_name)
-            .join("loong.plugin.json");
-        let folder = self.path("plugins").join(crate_name);
+            .join(crate_name);
+        let folder = self.path(root).join(crate_name);
         fs::create_dir_all(&folder).unwrap();
-        fs::copy(manifest, folder.join("loong.plugin.json")).unwrap();
+        // The manifest, and what it names beside the component.
+        for entry in fs::read_dir(source).unwrap().map(Result::unwrap) {
+            if entry.path().extension().is_some_and(|it| it == "json") {
+                fs::copy(entry.path(), folder.join(entry.file_name())).unwrap();
+            }
+        }
         fs::copy(component(file), folder.join(file)).unwrap();
     }
 

@@ -34,6 +34,7 @@ fn every_documented_code_stands_in_the_source() {
         include_str!("../../src/send.rs"),
         include_str!("../../src/serve_step.rs"),
         include_str!("../../src/target.rs"),
+        include_str!("../../src/unknown_key.rs"),
     ]
     .concat();
     for code in documented() {

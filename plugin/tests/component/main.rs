@@ -12,6 +12,7 @@
 mod bridge_errors;
 mod codes;
 mod notes;
+mod schema;
 mod sending;
 mod serving;
 mod support;

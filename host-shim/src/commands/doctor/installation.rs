@@ -37,11 +37,15 @@ pub(super) fn examine(checks: &mut Checks, global: &Global, home: &Home) -> Opti
         .collect();
     checks.ok("roots", roots.join(", "));
     manifests(checks, &discovery);
-    Some(Survey {
+    let survey = Survey {
         home: home.clone(),
         config,
         discovery,
-    })
+    };
+    for slip in survey.slips() {
+        checks.warn("config_keys", slip.message, slip.hint);
+    }
+    Some(survey)
 }
 
 fn manifests(checks: &mut Checks, discovery: &Discovery) {

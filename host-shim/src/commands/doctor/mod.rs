@@ -37,12 +37,7 @@ struct Summary {
 /// # Errors
 /// At least one check failed; the checks have been printed.
 pub async fn run(global: &Global, args: &DoctorArgs, output: &Output) -> Result<(), Failure> {
-    let home = Home::locate()?;
-    let mut checks = Checks::default();
-    if let Some(survey) = installation::examine(&mut checks, global, &home) {
-        examine(&mut checks, &survey, output).await?;
-    }
-    let checks = checks.into_vec();
+    let checks = diagnose(global, output).await?;
     let count = |status| checks.iter().filter(|check| check.status == status).count();
     let summary = Summary {
         ok: count(Status::Ok),
@@ -57,7 +52,7 @@ pub async fn run(global: &Global, args: &DoctorArgs, output: &Output) -> Result<
             checks: &checks,
         })?;
     } else {
-        checks.iter().for_each(|check| print(check, output));
+        show(&checks, output);
         output.data(&format!(
             "{} ok, {} to look at, {} failed",
             summary.ok, summary.warn, summary.fail
@@ -72,6 +67,24 @@ pub async fn run(global: &Global, args: &DoctorArgs, output: &Output) -> Result<
                 .hint("each failed check above says what to do"),
         )
     }
+}
+
+/// Every check and its verdict.
+///
+/// # Errors
+/// A fault of ours.
+pub(super) async fn diagnose(global: &Global, output: &Output) -> Result<Vec<Check>, Failure> {
+    let home = Home::locate()?;
+    let mut checks = Checks::default();
+    if let Some(survey) = installation::examine(&mut checks, global, &home) {
+        examine(&mut checks, &survey, output).await?;
+    }
+    Ok(checks.into_vec())
+}
+
+/// Prints checks for a person.
+pub(super) fn show(checks: &[Check], output: &Output) {
+    checks.iter().for_each(|check| print(check, output));
 }
 
 /// Everything beyond the files: plugins, channels, bridges, and what answers.

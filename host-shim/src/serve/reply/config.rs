@@ -8,7 +8,8 @@ use super::table::Table;
 use crate::config::Config;
 use crate::error::Failure;
 
-const KEYS: [&str; 7] = [
+/// The keys of `[reply]`; any other is refused.
+pub const KEYS: [&str; 7] = [
     "engine",
     "instructions",
     "command",
@@ -17,6 +18,9 @@ const KEYS: [&str; 7] = [
     "history_turns",
     "accounts",
 ];
+
+/// The keys of `[reply.accounts.<account>]`; any other is refused.
+pub const ACCOUNT_KEYS: [&str; 1] = ["instructions"];
 
 /// The engines by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +91,7 @@ impl ReplySettings {
                 &format!("reply.accounts.{name}"),
                 accounts.value(name),
             )?
-            .only(&["instructions"])?;
+            .only(&ACCOUNT_KEYS)?;
         }
         let mut instructions = reply.text("instructions")?;
         for name in account.iter().rev() {

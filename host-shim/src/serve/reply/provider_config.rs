@@ -12,6 +12,17 @@ use super::table::Table;
 use crate::config::Config;
 use crate::error::Failure;
 
+/// The keys of a provider that are read here.
+pub const KEYS: [&str; 7] = [
+    "kind",
+    "model",
+    "base_url",
+    "api_key",
+    "temperature",
+    "max_tokens",
+    "stream",
+];
+
 /// A language model and how to reach it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProviderSettings {
@@ -45,6 +56,34 @@ impl fmt::Debug for ApiKey {
     }
 }
 
+/// What one has to know to set up a provider of some kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traits {
+    /// It has no address of its own.
+    pub needs_address: bool,
+    /// The variable that usually holds its key.
+    pub key_variable: Option<&'static str>,
+}
+
+/// What a provider of this kind needs; none for a kind that is not known.
+pub fn traits(name: &str) -> Option<Traits> {
+    let (kind, needs_address) = kind(name.trim())?;
+    Some(Traits {
+        needs_address,
+        // A server of one's own usually wants none.
+        key_variable: kind.default_key_env_name().filter(|_| !needs_address),
+    })
+}
+
+/// The kinds that have an address of their own, for a person to choose from.
+pub fn kinds() -> String {
+    let known: Vec<&str> = AdapterKind::all()
+        .iter()
+        .map(AdapterKind::as_lower_str)
+        .collect();
+    known.join(", ")
+}
+
 /// Whether the configuration names a provider at all.
 pub fn is_configured(config: &Config) -> bool {
     ["provider", "active_provider", "providers"]
@@ -72,10 +111,6 @@ pub fn read(
             .hint("say who serves the model, such as \"openai\", \"openai-compatible\", \"anthropic\" or \"ollama\"")
     })?;
     let (kind, needs_url) = kind(&name).ok_or_else(|| {
-        let known: Vec<&str> = AdapterKind::all()
-            .iter()
-            .map(AdapterKind::as_lower_str)
-            .collect();
         table
             .wrong(
                 "kind",
@@ -83,7 +118,7 @@ pub fn read(
             )
             .hint(format!(
                 "use \"openai-compatible\" with base_url, or one of: {}",
-                known.join(", ")
+                kinds()
             ))
     })?;
     let model = table.text("model")?.ok_or_else(|| {

@@ -6,6 +6,7 @@ use std::path::Path;
 use toml::Value;
 
 use crate::error::Failure;
+use crate::nearest::nearest;
 
 /// A table and the dotted path under which it stands; an absent one has no keys.
 #[derive(Debug, Clone, Copy)]
@@ -152,11 +153,14 @@ impl<'a> Table<'a> {
     pub(super) fn only(&self, known: &[&str]) -> Result<(), Failure> {
         match self.keys().into_iter().find(|key| !known.contains(key)) {
             None => Ok(()),
-            Some(key) => Err(self.wrong(key, "is no key that loong knows").hint(format!(
-                "[{}] has: {}",
-                self.path,
-                known.join(", ")
-            ))),
+            Some(key) => {
+                let all = format!("[{}] has: {}", self.path, known.join(", "));
+                let hint = match nearest(key, known.iter().copied()) {
+                    Some(meant) => format!("it was probably meant to be `{meant}`; {all}"),
+                    None => all,
+                };
+                Err(self.wrong(key, "is no key that loong knows").hint(hint))
+            }
         }
     }
 }

@@ -222,13 +222,20 @@ fn describe(operation: wit::Operation) -> wit::OperationDescription {
             wit::Operation::Serve => "pigeon arrivals",
         }
         .to_owned(),
-        requirements: vec![wit::Requirement {
-            id: "tower".to_owned(),
-            label: "address of the tower".to_owned(),
-            config_paths: vec![format!("{CONFIG_KEY}.tower")],
-            env_pointer_paths: Vec::new(),
-            default_env_var: None,
-        }],
+        requirements: vec![
+            requirement("tower", "address of the tower"),
+            requirement("nest", "where the pigeons sleep"),
+        ],
+    }
+}
+
+fn requirement(key: &str, label: &str) -> wit::Requirement {
+    wit::Requirement {
+        id: key.to_owned(),
+        label: label.to_owned(),
+        config_paths: vec![format!("{CONFIG_KEY}.{key}")],
+        env_pointer_paths: Vec::new(),
+        default_env_var: None,
     }
 }
 
