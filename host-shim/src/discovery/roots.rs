@@ -137,7 +137,7 @@ pub fn discover(
     Ok(discovery)
 }
 
-fn manifests_below(root: &Path) -> Result<Vec<PathBuf>, DiscoveryError> {
+pub(super) fn manifests_below(root: &Path) -> Result<Vec<PathBuf>, DiscoveryError> {
     let walk = WalkDir::new(root).sort_by_file_name().into_iter();
     let mut manifests = Vec::new();
     for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_skipped(entry)) {
