@@ -11,6 +11,7 @@
     reason = "test code; not every story uses all of it"
 )]
 
+pub mod diagnosis;
 pub mod running;
 
 use std::fs;
@@ -292,6 +293,13 @@ impl Place {
         end_of(self.start(arguments)).await
     }
 
+    /// As [`Place::loong`], with these variables too.
+    pub async fn loong_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        end_of(command.spawn().unwrap()).await
+    }
+
     /// Sends `coo` to the north, with more arguments.
     pub async fn sends(&self, more: &[&str]) -> Ran {
         self.loong(&[&COO, more].concat()).await
@@ -310,6 +318,10 @@ impl Place {
 
     /// Starts `loong` with `input` as its standard input.
     pub fn start_with(&self, arguments: &[&str], input: Stdio) -> Child {
+        self.command(arguments).stdin(input).spawn().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_loong"));
         command
             .args(arguments)
@@ -320,10 +332,10 @@ impl Place {
             .env("HOME", self.folder.path())
             .env("LOONG_HOME", self.path("home"))
             .env("LOONG_CONFIG_PATH", self.path("loong.toml"))
-            .stdin(input)
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        command.spawn().unwrap()
+        command
     }
 }
 

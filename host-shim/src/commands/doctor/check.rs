@@ -92,11 +92,16 @@ pub struct Check {
 impl Check {
     /// What it is about, as it is shown behind the id.
     pub fn subject(&self) -> String {
-        match (&self.channel, &self.account) {
-            (Some(channel), Some(account)) => format!(" [{channel} {account}]"),
-            (Some(channel), None) => format!(" [{channel}]"),
-            (None, _) => String::new(),
-        }
+        subject(self.channel.as_deref(), self.account.as_deref())
+    }
+}
+
+/// A channel and an account, as they are shown behind an id.
+pub fn subject(channel: Option<&str>, account: Option<&str>) -> String {
+    match (channel, account) {
+        (Some(channel), Some(account)) => format!(" [{channel} {account}]"),
+        (Some(channel), None) => format!(" [{channel}]"),
+        (None, _) => String::new(),
     }
 }
 

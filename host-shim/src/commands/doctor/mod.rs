@@ -27,7 +27,7 @@ mod store_lock;
 
 use serde::Serialize;
 
-use self::check::{Check, Checks, Id, Status};
+use self::check::{Check, Checks, Id, Status, subject};
 use self::remedy::{Fix, Remedy};
 use super::opened::{Loader, Survey, working_directory};
 use crate::cli::{DoctorArgs, Global};
@@ -177,7 +177,8 @@ fn print(
 
 fn print_fix(fix: &Fix, output: &Output) {
     let word = if fix.fixed { "fixed" } else { "not fixed" };
-    output.data(&format!("{word}  {}: {}", fix.id.word(), fix.what));
+    let subject = subject(fix.channel.as_deref(), fix.account.as_deref());
+    output.data(&format!("{word}  {}{subject}: {}", fix.id.word(), fix.what));
 }
 
 fn print_check(check: &Check, output: &Output) {
