@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
-use common::diagnosis::{check, says};
+use common::diagnosis::{check, diagnosed, says};
 use common::running::{self, Running};
 use common::{Bridge, Place};
 use serde_json::{Value, json};
@@ -72,10 +72,6 @@ fn healthy() -> Value {
         },
         "inbox": {"items": [{"stored_at": now()}]}
     })
-}
-
-async fn diagnosed(place: &Place) -> Value {
-    place.loong(&["doctor", "--json"]).await.json()
 }
 
 #[tokio::test]

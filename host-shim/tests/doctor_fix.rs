@@ -88,7 +88,7 @@ async fn everything_that_can_be_mended_is_mended_in_one_go_and_the_second_time_n
         true
     );
 
-    let ran = doctor(&place, &["--fix", "--json"]).await;
+    let ran = doctor(&place, &["--fix", "--json", "--config", "./loong.toml"]).await;
     let diagnosis = ran.json();
     assert_eq!(ran.code, Some(0), "{diagnosis:#}");
     let fixes = fixed(&diagnosis);

@@ -14,21 +14,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::process::Command;
 
-use common::diagnosis::{give_away, program, says, set_mode, tree};
+use common::diagnosis::{diagnosed, give_away, program, says, set_mode, tree};
 use common::{Bridge, Place, Ran};
-use serde_json::{Value, json};
-
-/// A place whose pigeons have a nest, and nothing that listens in their tower.
-fn nested() -> Place {
-    let place = Place::with_pigeons("http://127.0.0.1:1/tower");
-    let text = fs::read_to_string(place.path("loong.toml")).unwrap();
-    place.configure(&format!("{text}nest = '~/nest'\n"));
-    place
-}
-
-async fn diagnosed(place: &Place) -> Value {
-    place.loong(&["doctor", "--json"]).await.json()
-}
+use serde_json::json;
 
 type Fault = fn(&Place);
 
@@ -146,12 +134,12 @@ async fn each_fault_of_the_home_is_told_with_the_way_out() {
         ),
     ];
     for (fault, id, status, seen, hint) in table {
-        let place = nested();
+        let place = Place::with_nest();
         fault(&place);
         says(&diagnosed(&place).await, id, status, seen, hint);
     }
 
-    let place = nested();
+    let place = Place::with_nest();
     let nowhere = place
         .loong_with(&["doctor", "--json"], &[("LOONG_HOME", "here")])
         .await;
@@ -167,7 +155,7 @@ async fn each_fault_of_the_home_is_told_with_the_way_out() {
 
 #[tokio::test]
 async fn what_belongs_to_another_user_is_told_and_not_taken() {
-    let place = nested();
+    let place = Place::with_nest();
     place.make_dir("home", 0o777);
     place.make_dir("nest", 0o755);
     if !give_away(&place, "home") || !give_away(&place, "nest") || !give_away(&place, "loong.toml")
@@ -191,7 +179,7 @@ async fn what_belongs_to_another_user_is_told_and_not_taken() {
 #[tokio::test]
 async fn a_disk_that_is_full_fails_and_one_that_fills_up_is_worth_a_look() {
     for (size, status) in [("10m", "fail"), ("100m", "warn")] {
-        let place = nested();
+        let place = Place::with_nest();
         place.make_dir("home", 0o700);
         place.make_dir("nest", 0o700);
         let disks: Vec<Disk> = ["home", "nest"]
@@ -248,7 +236,7 @@ async fn who_else_can_read_or_change_the_configuration_is_told() {
         (secret, 0o644, "provider.api_key", "chmod 600"),
         ("", 0o666, "others can change", "chmod go-w"),
     ] {
-        let place = nested();
+        let place = Place::with_nest();
         let text = fs::read_to_string(place.path("loong.toml")).unwrap();
         place.configure(&format!("{text}{more}"));
         set_mode(&place, "loong.toml", mode);
@@ -256,7 +244,7 @@ async fn who_else_can_read_or_change_the_configuration_is_told() {
         says(&ran.json(), "config_access", "warn", seen, hint);
         assert!(!format!("{ran:?}").contains("sk-secret"), "{ran:#?}");
     }
-    let place = nested();
+    let place = Place::with_nest();
     fs::write(place.path("loong.toml"), b"\xff").unwrap();
     says(
         &diagnosed(&place).await,
@@ -291,161 +279,9 @@ async fn a_configuration_that_is_missing_is_begun_with_the_plugins_that_lie_near
     );
 }
 
-#[tokio::test]
-async fn each_fault_of_an_accounts_folder_is_told_with_the_way_out() {
-    let table: [(Fault, &str, &str, &str); 8] = [
-        (
-            |_place| (),
-            "warn",
-            "not linked yet",
-            "loong pigeon-post bridge run",
-        ),
-        (
-            |place| place.make_dir("nest", 0o750),
-            "fail",
-            "mode 0750",
-            "chmod 700",
-        ),
-        (
-            |place| place.make_dir("nest", 0o500),
-            "fail",
-            "mode 0500",
-            "chmod u+rwx",
-        ),
-        (
-            |place| fs::write(place.path("nest"), "").unwrap(),
-            "fail",
-            "is no folder",
-            "auth_dir",
-        ),
-        (
-            |place| {
-                place.make_dir("real", 0o700);
-                symlink(place.path("real"), place.path("nest")).unwrap();
-            },
-            "warn",
-            "is a link to",
-            "auth_dir",
-        ),
-        (
-            |place| {
-                place.make_dir("real", 0o755);
-                symlink(place.path("real"), place.path("nest")).unwrap();
-            },
-            "fail",
-            "mode 0755",
-            "chmod 700",
-        ),
-        (
-            |place| symlink(place.path("gone"), place.path("nest")).unwrap(),
-            "fail",
-            "link to something",
-            "auth_dir",
-        ),
-        (
-            |place| {
-                place.make_dir("nest", 0o700);
-                let text = fs::read_to_string(place.path("loong.toml")).unwrap();
-                place.configure(&text.replace("~/nest", "nest"));
-            },
-            "warn",
-            "wherever loong is started",
-            "auth_dir = \"/",
-        ),
-    ];
-    for (fault, status, seen, hint) in table {
-        let place = nested();
-        fault(&place);
-        says(&diagnosed(&place).await, "auth_dir", status, seen, hint);
-    }
-}
-
-#[tokio::test]
-async fn two_accounts_may_share_neither_a_port_nor_a_folder() {
-    let place = nested();
-    place.make_dir("nest", 0o700);
-    symlink(place.path("nest"), place.path("other-nest")).unwrap();
-    place.install("invented-channel", "pigeon-post.wasm");
-    let copy = place.path("plugins/ravens");
-    fs::create_dir(&copy).unwrap();
-    for file in ["loong.plugin.json", "pigeon-post.wasm"] {
-        fs::copy(
-            place.path("plugins/invented-channel").join(file),
-            copy.join(file),
-        )
-        .unwrap();
-    }
-    place.edit("plugins/ravens/loong.plugin.json", |manifest| {
-        manifest["plugin_id"] = "raven-bridge".into();
-        manifest["channel_id"] = "raven-post".into();
-        manifest["metadata"]["channel_config_key"] = "raven".into();
-        manifest["metadata"]["channel_aliases_json"] = "[]".into();
-    });
-    let text = fs::read_to_string(place.path("loong.toml")).unwrap();
-    place.configure(&format!(
-        "{text}[raven]\nenabled = true\ntower = 'http://localhost:1/raven'\nnest = '~/other-nest'\n"
-    ));
-    let diagnosis = diagnosed(&place).await;
-    says(
-        &diagnosis,
-        "shared_port",
-        "fail",
-        "pigeon-post account `flock`: 127.0.0.1:1",
-        "http://127.0.0.1:2/bridge",
-    );
-    says(
-        &diagnosis,
-        "shared_auth_dir",
-        "fail",
-        "pigeon-post account `flock`",
-        "auth_dir = \"~/.loong/raven-post/flock\"",
-    );
-    assert!(
-        diagnosis["checks"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .any(|check| check["id"] == "shared_port" && check["channel"] == "raven-post")
-    );
-}
-
-#[tokio::test]
-async fn a_list_for_everybody_and_a_variable_that_is_not_set_are_worth_a_look() {
-    let place = nested();
-    let text = fs::read_to_string(place.path("loong.toml")).unwrap();
-    place.configure(&format!("{text}loft_env = 'MY_LOFT'\n"));
-    let diagnosis = diagnosed(&place).await;
-    says(
-        &diagnosis,
-        "allowlist",
-        "warn",
-        "every chat is let in",
-        "loong pigeon-post chats",
-    );
-    says(
-        &diagnosis,
-        "env_pointer",
-        "warn",
-        "pigeon.loft_env names the environment variable MY_LOFT",
-        "export MY_LOFT=",
-    );
-    let set = place
-        .loong_with(&["doctor", "--json"], &[("MY_LOFT", "north")])
-        .await
-        .json();
-    assert!(
-        set["checks"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|check| check["id"] != "env_pointer"),
-        "{set:#}"
-    );
-}
-
 /// A place whose plugin brings a bridge with a lock file.
 fn with_package() -> Place {
-    let place = nested();
+    let place = Place::with_nest();
     place.edit("plugins/invented-channel/loong.plugin.json", |manifest| {
         manifest["metadata"]["loong_bridge_entry"] = "bridge.mjs".into();
     });
@@ -531,50 +367,5 @@ async fn what_a_bridge_runs_on_is_missing_old_or_not_installed() {
         "fail",
         "not in its folder",
         "get it again",
-    );
-}
-
-#[tokio::test]
-async fn a_program_that_answers_is_looked_for_and_instructions_too() {
-    let place = nested();
-    let text = fs::read_to_string(place.path("loong.toml")).unwrap();
-    place.configure(&format!(
-        "{text}[reply]\nengine = 'command'\ncommand = ['/not/there']\n[reply.accounts.hawk]\n"
-    ));
-    let diagnosis = diagnosed(&place).await;
-    says(
-        &diagnosis,
-        "reply_engine",
-        "fail",
-        "/not/there",
-        "reply.command",
-    );
-    says(
-        &diagnosis,
-        "reply_accounts",
-        "warn",
-        "[reply.accounts.hawk]",
-        "flock",
-    );
-    place.configure(&format!(
-        "{text}[provider]\nkind = 'ollama'\nmodel = 'm'\nbase_url = 'http://127.0.0.1:1/'\n"
-    ));
-    let diagnosis = diagnosed(&place).await;
-    says(
-        &diagnosis,
-        "reply_instructions",
-        "warn",
-        "told nothing",
-        "instructions =",
-    );
-    place.configure(&format!(
-        "{text}[provider]\nkind = 'openai'\nmodel = 'm'\napi_key = {{ env = 'MY_KEY' }}\n"
-    ));
-    says(
-        &diagnosed(&place).await,
-        "reply_engine",
-        "fail",
-        "MY_KEY, which is not set",
-        "set MY_KEY",
     );
 }

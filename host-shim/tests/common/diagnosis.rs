@@ -9,6 +9,11 @@ use serde_json::Value;
 
 use super::{Place, Ran};
 
+/// What doctor says of a place.
+pub async fn diagnosed(place: &Place) -> Value {
+    place.loong(&["doctor", "--json"]).await.json()
+}
+
 /// The first check of that id and status.
 pub fn check<'a>(diagnosis: &'a Value, id: &str, status: &str) -> Option<&'a Value> {
     diagnosis["checks"]

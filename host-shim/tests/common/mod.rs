@@ -246,6 +246,14 @@ impl Place {
         place
     }
 
+    /// One whose pigeons have a nest, which is not there yet, and a tower in which nobody is.
+    pub fn with_nest() -> Self {
+        let place = Self::with_pigeons("http://127.0.0.1:1/tower");
+        let text = fs::read_to_string(place.path("loong.toml")).unwrap();
+        place.configure(&format!("{text}nest = '~/nest'\n"));
+        place
+    }
+
     /// As [`Place::with_pigeons`], with a bridge that takes what they carry.
     pub async fn with_tower() -> (Self, Bridge) {
         let tower = Bridge::start("connected", |question| match question.get("fly") {

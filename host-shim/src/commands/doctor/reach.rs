@@ -12,6 +12,7 @@ use crate::home::Home;
 /// # Errors
 /// In words, why it may not be touched.
 pub(super) fn reach(path: &Path, home: &Home) -> Result<PathBuf, String> {
+    let path = &std::path::absolute(path).map_err(|error| error.to_string())?;
     let (existing, rest) = split(path);
     let real = existing
         .canonicalize()
@@ -108,6 +109,11 @@ mod tests {
         let root = place.path().canonicalize().unwrap();
         symlink(&other, root.join("link")).unwrap();
         assert!(reach(&root.join("link/a"), &home).is_err());
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(
+            reach(Path::new("./Cargo.toml"), &home),
+            Ok(here.join("Cargo.toml"))
+        );
     }
 
     #[test]

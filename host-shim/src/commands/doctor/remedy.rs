@@ -129,10 +129,14 @@ async fn apply(remedy: &Remedy, home: &Home, output: &Output) -> Result<String, 
         Remedy::LookForPlugins { root, .. } => {
             look_for_plugins(&real, root.as_deref()).map_err(|failure| failure.to_string())
         }
-        Remedy::Install(plugin) => bridge_install::install(plugin, home, false, output)
-            .await
-            .map(|()| format!("installed what the bridge needs in {shown}"))
-            .map_err(|failure| failure.to_string()),
+        Remedy::Install(plugin) => {
+            // An install takes a lock there, and closes the folder for it.
+            reach(&home.run_path(), home)?;
+            bridge_install::install(plugin, home, false, output)
+                .await
+                .map(|()| format!("installed what the bridge needs in {shown}"))
+                .map_err(|failure| failure.to_string())
+        }
     }
 }
 
