@@ -166,7 +166,7 @@ fn impostor(answer: &'static str) -> u16 {
     std::thread::spawn(move || {
         for socket in listener.incoming() {
             let mut socket = socket.unwrap();
-            socket.read(&mut [0; 4096]).ok();
+            let _question = socket.read(&mut [0; 4096]);
             socket.write_all(answer.as_bytes()).ok();
         }
     });

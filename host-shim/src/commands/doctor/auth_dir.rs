@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::check::{Checks, Finding, Id, Status};
-use super::folder::{Place, Wanted, judge, look, obstacle};
+use super::folder::{Wanted, judge, look, obstacle};
 use super::remedy::Remedy;
 use crate::catalog::bridge_command;
 use crate::home::Home;
@@ -25,8 +25,8 @@ pub(super) fn examine(
     let expanded = home.expand(written);
     let path = directory.join(&expanded);
     let found = match look(&path) {
-        Place::Missing => missing(&path, channel),
-        place => judge(&path, &place, PRIVATE, "auth_dir"),
+        None => missing(&path, channel),
+        Some(place) => judge(&path, &place, PRIVATE, "auth_dir"),
     };
     let found = if found.status == Status::Ok && expanded.is_relative() {
         Finding::warn(

@@ -16,7 +16,6 @@ use super::shell::quoted;
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Place {
-    Missing,
     Folder(Folder),
     /// A file, a socket, or whatever.
     Other,
@@ -46,28 +45,30 @@ pub(super) struct Wanted {
     pub(super) danger: &'static str,
 }
 
-/// Looks at `path`.
-pub(super) fn look(path: &Path) -> Place {
-    let hidden = |error: std::io::Error| Place::Hidden(error.to_string());
+/// Looks at `path`; none when nothing is there.
+pub(super) fn look(path: &Path) -> Option<Place> {
+    let hidden = |error: std::io::Error| Some(Place::Hidden(error.to_string()));
     let is_link = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata.is_symlink(),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Place::Missing,
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
         Err(error) => return hidden(error),
     };
     let metadata = match fs::metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if is_link && error.kind() == ErrorKind::NotFound => return Place::Dangling,
+        Err(error) if is_link && error.kind() == ErrorKind::NotFound => {
+            return Some(Place::Dangling);
+        }
         Err(error) => return hidden(error),
     };
     if !metadata.is_dir() {
-        return Place::Other;
+        return Some(Place::Other);
     }
-    Place::Folder(Folder {
+    Some(Place::Folder(Folder {
         mode: metadata.permissions().mode() & 0o777,
         owner: metadata.uid(),
         link: is_link.then(|| fs::canonicalize(path).unwrap_or_default()),
         unwritable: unwritable(path),
-    })
+    }))
 }
 
 /// Whether what is at `path` will do; `key` is how the operator named it.
@@ -75,12 +76,6 @@ pub(super) fn judge(path: &Path, place: &Place, wanted: Wanted, key: &str) -> Fi
     let (shown, typed) = (path.display(), quoted(path));
     let folder = match place {
         Place::Folder(folder) => folder,
-        Place::Missing => {
-            return Finding::fail(
-                format!("{shown} does not exist"),
-                format!("mkdir -m 700 {typed}"),
-            );
-        }
         Place::Other => {
             return Finding::fail(
                 format!("{shown} is no folder"),
@@ -192,15 +187,8 @@ mod tests {
             change(&mut folder);
             Place::Folder(folder)
         };
-        let table: [(Place, Status, &str, &str, bool); 11] = [
+        let table: [(Place, Status, &str, &str, bool); 10] = [
             (with(|_| ()), Status::Ok, "0700", "", false),
-            (
-                Place::Missing,
-                Status::Fail,
-                "does not exist",
-                "mkdir",
-                false,
-            ),
             (
                 Place::Other,
                 Status::Fail,
@@ -298,17 +286,17 @@ mod tests {
         fs::create_dir(at("folder")).unwrap();
         std::os::unix::fs::symlink(at("folder"), at("link")).unwrap();
         std::os::unix::fs::symlink(at("gone"), at("dangling")).unwrap();
-        assert_eq!(look(&at("nothing")), Place::Missing);
-        assert_eq!(look(&at("file")), Place::Other);
-        assert_eq!(look(&at("dangling")), Place::Dangling);
-        assert!(matches!(look(&at("file/below")), Place::Hidden(_)));
+        assert_eq!(look(&at("nothing")), None);
+        assert_eq!(look(&at("file")), Some(Place::Other));
+        assert_eq!(look(&at("dangling")), Some(Place::Dangling));
+        assert!(matches!(look(&at("file/below")), Some(Place::Hidden(_))));
         assert!(matches!(
             look(&at("folder")),
-            Place::Folder(Folder { link: None, .. })
+            Some(Place::Folder(Folder { link: None, .. }))
         ));
         let real = fs::canonicalize(at("folder")).unwrap();
         assert!(
-            matches!(look(&at("link")), Place::Folder(Folder { link: Some(to), .. }) if to == real)
+            matches!(look(&at("link")), Some(Place::Folder(Folder { link: Some(to), .. })) if to == real)
         );
     }
 

@@ -40,8 +40,8 @@ pub(super) fn examine(checks: &mut Checks, home: &Home) {
 /// A folder that is made when it is first needed.
 fn kept(path: &Path, wanted: Wanted) -> Finding {
     match look(path) {
-        Place::Missing => missing(path),
-        place => judge(path, &place, wanted, "LOONG_HOME"),
+        None => missing(path),
+        Some(place) => judge(path, &place, wanted, "LOONG_HOME"),
     }
 }
 
@@ -64,16 +64,16 @@ fn cache(path: &Path) -> Finding {
     let shown = path.display();
     match cache_dir::examine(path) {
         Ok(()) => match look(path) {
-            Place::Missing => match obstacle(path) {
+            None => match obstacle(path) {
                 None => missing(path),
                 Some(why) => untrusted(path, &Untrusted::Unusable(why)),
             },
-            Place::Folder(folder)
+            Some(Place::Folder(folder))
                 if folder.mode & 0o700 == 0o700 && folder.unwritable.is_none() =>
             {
                 Finding::ok(format!("{shown}, nobody else can write there"))
             }
-            place => {
+            Some(place) => {
                 let found = judge(path, &place, RUN, "LOONG_HOME");
                 Finding {
                     status: Status::Warn,

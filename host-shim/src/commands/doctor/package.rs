@@ -112,7 +112,8 @@ mod tests {
         write_program(&programs.join("node"), "echo v22.0.0");
         write_program(&programs.join("npm"), "mkdir -p node_modules");
         let modules = place.path().join("node_modules");
-        let mut steps: Vec<(fn(&Path), &str)> = vec![
+        type Step = fn(&Path);
+        let steps: [(Step, &str); 3] = [
             (|_| (), "is not installed"),
             (
                 |modules| fs::create_dir(modules).unwrap(),
@@ -123,7 +124,7 @@ mod tests {
                 "not what its lock file names",
             ),
         ];
-        for (step, seen) in steps.drain(..) {
+        for (step, seen) in steps {
             step(&modules);
             let checks = looked_at(&plugin, &programs).await;
             assert_eq!(status(&checks, Id::Node), Status::Ok);
