@@ -90,7 +90,7 @@ impl Global {
 pub enum Command {
     /// Check the whole installation and say what to do about each fault
     #[command(
-        after_help = "Examples:\n  loong doctor\n  loong doctor --json --config ./loong.toml"
+        after_help = "Examples:\n  loong doctor\n  loong doctor --fix\n  loong doctor --json --config ./loong.toml"
     )]
     Doctor(DoctorArgs),
     /// List channels, send with them, serve them
@@ -128,6 +128,9 @@ pub struct DoctorArgs {
     /// Print the checks as JSON
     #[arg(long)]
     pub json: bool,
+    /// Make folders, mend permissions, install what bridges need, have plugins looked for
+    #[arg(long)]
+    pub fix: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -93,6 +93,11 @@ impl Config {
         self.document.keys().map(String::as_str)
     }
 
+    /// All of it, also what belongs to others.
+    pub fn document(&self) -> &toml::Table {
+        &self.document
+    }
+
     /// A top-level key, as it stands in the file.
     pub fn section(&self, name: &str) -> Option<&toml::Value> {
         self.document.get(name)

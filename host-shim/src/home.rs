@@ -37,6 +37,11 @@ impl Home {
         &self.root
     }
 
+    /// What `~` means.
+    pub fn user(&self) -> &Path {
+        &self.user
+    }
+
     /// Where the configuration is when nothing else says.
     pub fn default_config(&self) -> PathBuf {
         self.root.join("config.toml")

@@ -21,4 +21,5 @@ pub mod nearest;
 pub mod output;
 pub mod private_file;
 pub mod process_group;
+pub mod real_path;
 pub mod serve;

@@ -11,30 +11,12 @@ mod common;
 
 use std::fs;
 
-use common::{Bridge, Place, Ran};
-use serde_json::{Value, json};
+use common::diagnosis::{check, fails};
+use common::{Bridge, Place};
+use serde_json::json;
 
 async fn connected() -> Bridge {
     Bridge::start("connected", |_question| json!({})).await
-}
-
-fn check<'a>(diagnosis: &'a Value, id: &str, status: &str) -> Option<&'a Value> {
-    diagnosis["checks"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|check| check["id"] == id && check["status"] == status)
-}
-
-#[track_caller]
-fn fails(ran: &Ran, id: &str, seen: &str, hint: &str) {
-    assert_eq!(ran.code, Some(1), "{ran:#?}");
-    let diagnosis = ran.json();
-    assert_eq!(diagnosis["ok"], false);
-    let check =
-        check(&diagnosis, id, "fail").unwrap_or_else(|| panic!("{id} did not fail: {diagnosis:#}"));
-    assert!(check["seen"].as_str().unwrap().contains(seen), "{check:#}");
-    assert!(check["hint"].as_str().unwrap().contains(hint), "{check:#}");
 }
 
 #[tokio::test]
@@ -49,16 +31,23 @@ async fn a_healthy_place_passes_every_check() {
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     let diagnosis = ran.json();
     for id in [
+        "home",
+        "run_folder",
+        "cache_folder",
+        "disk_space",
         "config",
+        "config_access",
         "runtime_plugins",
         "roots",
         "manifest",
         "plugin",
+        "component_digest",
         "component",
         "channel_config",
         "send",
         "serve",
         "auth_dir",
+        "bridge_url",
         "bridge",
     ] {
         assert!(check(&diagnosis, id, "ok").is_some(), "{id}: {diagnosis:#}");
@@ -122,7 +111,17 @@ type Fault = fn(&Place);
 async fn each_fault_of_a_plugin_fails_its_own_check_with_the_way_out() {
     const MANIFEST: &str = "plugins/invented-channel/loong.plugin.json";
     const WASM: &str = "plugins/invented-channel/pigeon-post.wasm";
-    let table: [(Fault, &str, &str, &str); 7] = [
+    let table: [(Fault, &str, &str, &str); 8] = [
+        (
+            |place| {
+                place.edit(MANIFEST, |manifest| {
+                    manifest["metadata"]["loong_component_sha256"] = "00".repeat(32).into();
+                });
+            },
+            "component_digest",
+            "not the file its manifest pins",
+            "nothing of this file was run",
+        ),
         (
             |place| fs::write(place.path(MANIFEST), "{").unwrap(),
             "manifest",
@@ -217,7 +216,7 @@ async fn each_fault_of_an_account_fails_its_own_check_with_the_way_out() {
     let place = Place::with_pigeons("http://192.0.2.1/tower");
     fails(
         &place.loong(&["doctor", "--json"]).await,
-        "bridge",
+        "bridge_url",
         "leaves this machine",
         "http://127.0.0.1",
     );

@@ -152,6 +152,20 @@ async fn the_bridge_dies_with_a_killed_launcher() -> Result<()> {
     Ok(())
 }
 
+/// What doctor can only know of a bridge that runs and takes its token.
+const LIVE: [&str; 10] = [
+    "bridge_auth",
+    "bridge",
+    "bridge_version",
+    "store_lock",
+    "round_trip",
+    "last_frame",
+    "queue",
+    "dead_letters",
+    "sending",
+    "clock",
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_is_content_with_a_linked_account_and_names_a_bridge_that_is_down() -> Result<()> {
     let mut story = Scenario::paired(&["+15551234567"], "[reply]\nengine = \"echo\"\n").await?;
@@ -167,6 +181,14 @@ async fn doctor_is_content_with_a_linked_account_and_names_a_bridge_that_is_down
         checks.iter().all(|check| check["status"] != "fail"),
         "{healthy}"
     );
+    for id in LIVE {
+        ensure!(
+            checks
+                .iter()
+                .any(|check| check["id"] == id && check["status"] == "ok"),
+            "{id}: {healthy}"
+        );
+    }
 
     story.stops_bridge().await?;
     let down = story.machine.run(&["doctor"]).await?.ended_with(1)?;

@@ -37,6 +37,9 @@ pub struct HttpDoor {
 pub struct Health {
     /// Connection state, such as `connected` or `pairing`.
     pub state: String,
+    /// Its own; not every bridge says it.
+    #[serde(default)]
+    pub version: Option<String>,
     /// What it makes of the nonce it was asked with, when it has a token.
     #[serde(default)]
     proof: Option<String>,

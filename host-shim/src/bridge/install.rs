@@ -47,11 +47,27 @@ pub enum Progress {
 
 /// Whether a folder has what it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
+pub enum Found {
+    /// It brings no `package.json`.
+    NothingNeeded,
     Current,
     Missing,
+    /// Not finished, or installed by somebody else.
     Interrupted,
+    /// Made from another lock file.
     Outdated,
+}
+
+/// Whether `folder` has what its lock file names. Touches nothing.
+///
+/// # Errors
+/// It has no lock file.
+pub fn look(folder: &Path) -> Result<Found, Failure> {
+    if !folder.join("package.json").is_file() {
+        return Ok(Found::NothingNeeded);
+    }
+    let lock_file = read_lock_file(folder)?;
+    Ok(compare(folder, &digest(&lock_file)))
 }
 
 /// Makes sure that `folder` has what its lock file names. `npm` is asked for only when it is
@@ -70,18 +86,10 @@ pub async fn ensure(
     if !folder.join("package.json").is_file() {
         return Ok(());
     }
-    let lock_file = folder.join("package-lock.json");
-    let bytes = fs::read(&lock_file).map_err(|error| {
-        Failure::operator(
-            "lock_file_missing",
-            format!("cannot read {}", lock_file.display()),
-        )
-        .because(error)
-        .hint("the plugin is incomplete: get it again")
-    })?;
-    let digest = hex::encode(Sha256::digest(&bytes));
-    match (look(folder, &digest), skip) {
-        (Found::Current, _) => return Ok(()),
+    let bytes = read_lock_file(folder)?;
+    let digest = digest(&bytes);
+    match (compare(folder, &digest), skip) {
+        (Found::Current | Found::NothingNeeded, _) => return Ok(()),
         (Found::Missing, true) => {
             return Err(Failure::operator(
                 "not_installed",
@@ -101,7 +109,7 @@ pub async fn ensure(
     let npm = npm()?;
     let _only_one = lock(folder, locks, tell).await?;
     // Another process may have done it while this one waited.
-    let found = look(folder, &digest);
+    let found = compare(folder, &digest);
     if found == Found::Current {
         return Ok(());
     }
@@ -130,7 +138,7 @@ pub async fn ensure(
 impl Found {
     fn why(self) -> &'static str {
         match self {
-            Self::Current => "everything is there",
+            Self::NothingNeeded | Self::Current => "everything is there",
             Self::Missing => "first start",
             Self::Interrupted => "an earlier install was not finished",
             Self::Outdated => "the plugin was updated",
@@ -138,7 +146,23 @@ impl Found {
     }
 }
 
-fn look(folder: &Path, digest: &str) -> Found {
+fn read_lock_file(folder: &Path) -> Result<Vec<u8>, Failure> {
+    let lock_file = folder.join("package-lock.json");
+    fs::read(&lock_file).map_err(|error| {
+        Failure::operator(
+            "lock_file_missing",
+            format!("cannot read {}", lock_file.display()),
+        )
+        .because(error)
+        .hint("the plugin is incomplete: get it again")
+    })
+}
+
+fn digest(lock_file: &[u8]) -> String {
+    hex::encode(Sha256::digest(lock_file))
+}
+
+fn compare(folder: &Path, digest: &str) -> Found {
     let modules = folder.join("node_modules");
     if !modules.is_dir() {
         return Found::Missing;

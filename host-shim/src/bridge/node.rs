@@ -91,12 +91,12 @@ fn major(version: &str) -> Option<u32> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Writes a shell script that can be run. Another process does it: a file that this one has
     /// open for writing cannot be run while any other test starts a child.
-    pub(in crate::bridge) fn write_program(file: &Path, script: &str) {
+    pub(crate) fn write_program(file: &Path, script: &str) {
         let status = std::process::Command::new("/bin/sh")
             .args([
                 "-c",

@@ -176,6 +176,11 @@ pub(super) fn address(account: &Account, key: &str) -> Result<BridgeAddress, Fai
     Ok(address)
 }
 
+/// Whether the plugin has a bridge that can be started from here.
+pub(super) fn brings_bridge(plugin: &Plugin) -> bool {
+    plugin.manifest.metadata.contains_key(ENTRY)
+}
+
 /// The file of the plugin's bridge, relative to its folder.
 ///
 /// # Errors

@@ -1,11 +1,11 @@
 //! Where bridges that run side by side have their port and their folder. Two in one place would
 //! take each other's login and messages, so that is found out before the first one starts.
 
-use std::fs;
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::door::BridgeAddress;
 use crate::error::Failure;
+use crate::real_path::real;
 
 /// What one bridge has for itself.
 #[derive(Debug)]
@@ -51,27 +51,9 @@ pub(super) fn apart(places: &[Place]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The folder that `path` means: links followed and `..` resolved as far as there is anything, the
-/// rest as it is written.
-fn real(path: &Path) -> PathBuf {
-    let mut place = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                place.pop();
-            }
-            Component::Prefix(_) | Component::RootDir | Component::Normal(_) => {
-                place.push(part);
-                place = fs::canonicalize(&place).unwrap_or(place);
-            }
-        }
-    }
-    place
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;

@@ -1,6 +1,7 @@
 //! What a command works with: the configuration, what was discovered, and a channel opened for
 //! calls. Prints nothing, except a warning when compiled code cannot be kept.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -189,7 +190,19 @@ impl Loader {
                 output.hint(&reason.hint(&folder));
             })
             .ok();
-        let sandbox = Sandbox::new(cache.as_deref(), LIMITS)
+        Self::with(home, cache.as_deref())
+    }
+
+    /// One that compiles every time, and writes nothing.
+    ///
+    /// # Errors
+    /// As [`Loader::new`].
+    pub fn without_cache(home: &Home) -> Result<Self, Failure> {
+        Self::with(home, None)
+    }
+
+    fn with(home: &Home, cache: Option<&Path>) -> Result<Self, Failure> {
+        let sandbox = Sandbox::new(cache, LIMITS)
             .map_err(|error| Failure::fault("engine", error.to_string()))?;
         Ok(Self {
             sandbox,

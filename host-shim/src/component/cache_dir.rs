@@ -40,8 +40,21 @@ impl Untrusted {
 /// # Errors
 /// Somebody else could put code there, in the folder itself or by swapping one of its parents.
 pub fn trusted(folder: &Path) -> Result<PathBuf, Untrusted> {
-    let user = rustix::process::geteuid().as_raw();
     // Looked at before it is closed: what was written while it was open stays suspect.
+    examine(folder)?;
+    private_dir(folder).map_err(|failure| Untrusted::Unusable(failure.to_string()))?;
+    examine(folder)?;
+    folder
+        .canonicalize()
+        .map_err(|error| unusable(folder, &error))
+}
+
+/// As [`trusted`], and makes nothing: a folder that is missing is judged by where it would be.
+///
+/// # Errors
+/// As [`trusted`].
+pub fn examine(folder: &Path) -> Result<(), Untrusted> {
+    let user = rustix::process::geteuid().as_raw();
     if let Ok(metadata) = fs::symlink_metadata(folder) {
         if metadata.uid() != user {
             return Err(Untrusted::NotOurs(folder.to_path_buf()));
@@ -50,22 +63,26 @@ pub fn trusted(folder: &Path) -> Result<PathBuf, Untrusted> {
             return Err(Untrusted::Writable(folder.to_path_buf()));
         }
     }
-    private_dir(folder).map_err(|failure| Untrusted::Unusable(failure.to_string()))?;
-    let real = folder
+    let existing = folder
+        .ancestors()
+        .find(|ancestor| ancestor.exists())
+        .unwrap_or(folder);
+    let real = existing
         .canonicalize()
-        .map_err(|error| unusable(folder, &error))?;
+        .map_err(|error| unusable(existing, &error))?;
     for parent in real.ancestors() {
         let metadata = fs::metadata(parent).map_err(|error| unusable(parent, &error))?;
         if metadata.uid() != user && metadata.uid() != 0 {
             return Err(Untrusted::NotOurs(parent.to_path_buf()));
         }
         // In a sticky folder (/tmp) only the owner of an entry can swap it, and the next one is ours.
-        let sticky = metadata.permissions().mode() & 0o1000 != 0 && parent != real;
+        let sticky =
+            metadata.permissions().mode() & 0o1000 != 0 && !(parent == real && existing == folder);
         if writable_by_others(&metadata) && !sticky {
             return Err(Untrusted::Writable(parent.to_path_buf()));
         }
     }
-    Ok(real)
+    Ok(())
 }
 
 fn writable_by_others(metadata: &Metadata) -> bool {

@@ -11,6 +11,7 @@
     reason = "test code; not every story uses all of it"
 )]
 
+pub mod diagnosis;
 pub mod running;
 
 use std::fs;
@@ -245,6 +246,14 @@ impl Place {
         place
     }
 
+    /// One whose pigeons have a nest, which is not there yet, and a tower in which nobody is.
+    pub fn with_nest() -> Self {
+        let place = Self::with_pigeons("http://127.0.0.1:1/tower");
+        let text = fs::read_to_string(place.path("loong.toml")).unwrap();
+        place.configure(&format!("{text}nest = '~/nest'\n"));
+        place
+    }
+
     /// As [`Place::with_pigeons`], with a bridge that takes what they carry.
     pub async fn with_tower() -> (Self, Bridge) {
         let tower = Bridge::start("connected", |question| match question.get("fly") {
@@ -301,6 +310,13 @@ impl Place {
         end_of(self.start(arguments)).await
     }
 
+    /// As [`Place::loong`], with these variables too.
+    pub async fn loong_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        end_of(command.spawn().unwrap()).await
+    }
+
     /// Sends `coo` to the north, with more arguments.
     pub async fn sends(&self, more: &[&str]) -> Ran {
         self.loong(&[&COO, more].concat()).await
@@ -319,6 +335,10 @@ impl Place {
 
     /// Starts `loong` with `input` as its standard input.
     pub fn start_with(&self, arguments: &[&str], input: Stdio) -> Child {
+        self.command(arguments).stdin(input).spawn().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_loong"));
         command
             .args(arguments)
@@ -329,10 +349,10 @@ impl Place {
             .env("HOME", self.folder.path())
             .env("LOONG_HOME", self.path("home"))
             .env("LOONG_CONFIG_PATH", self.path("loong.toml"))
-            .stdin(input)
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        command.spawn().unwrap()
+        command
     }
 }
 

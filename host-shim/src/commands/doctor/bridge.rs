@@ -1,180 +1,124 @@
-//! An account's bridge: whether its address may be used, whether it answers, whether it is the one
-//! that it should be, and its state.
+//! An account's bridge: whether its address may be used, what answers there, and in which state it
+//! is. Who may use it and how it does its work have files of their own.
 
-use std::time::Duration;
+use std::time::Instant;
 
-use serde_json::{Map, Value};
-
-use super::check::Checks;
-use crate::bridge::http::{AdminCommand, Health, HttpDoor, Trust};
+use super::bridge_auth::{self, Wanted};
+use super::check::{Checks, Finding, Id};
+use super::shell::who_listens;
+use super::{bridge_work, check::Status};
+use crate::bridge::http::{Health, HttpDoor, Trust};
 use crate::catalog::bridge_command;
+use crate::commands::bridge_launches::{address, brings_bridge};
 use crate::commands::bridge_states::{next_step, words};
-use crate::commands::bridge_status;
 use crate::commands::running_bridge::unix_ms;
-use crate::discovery::manifest::Manifest;
+use crate::component::bindings::Account;
+use crate::discovery::roots::Plugin;
 use crate::door::{BridgeAddress, DoorError};
+use crate::error::Failure;
 
-/// A status comes from memory.
-const STATUS_WAIT: Duration = Duration::from_secs(10);
+/// Where the account's bridge is; none, and a failed check, when it can be nowhere.
+pub(super) fn located(
+    checks: &mut Checks,
+    plugin: &Plugin,
+    account: &Account,
+) -> Option<BridgeAddress> {
+    let url = account.bridge_url.as_deref()?;
+    let key = &plugin.manifest.config_key;
+    let found = if brings_bridge(plugin) {
+        address(account, key)
+    } else {
+        BridgeAddress::parse(url).map_err(|error| {
+            Failure::operator("bridge_url_refused", error.to_string()).hint(format!(
+                "set bridge_url in [{key}] to http://127.0.0.1:<port>/<path>"
+            ))
+        })
+    };
+    match found {
+        Ok(address) => {
+            checks.ok(Id::BridgeUrl, address.to_string());
+            Some(address)
+        }
+        Err(failure) => {
+            checks.add(Id::BridgeUrl, failure);
+            None
+        }
+    }
+}
 
-/// Asks the bridge how it is.
+/// Asks the bridge how it is; true when something answered that may be it.
 pub(super) async fn examine(
     checks: &mut Checks,
     door: &HttpDoor,
-    manifest: &Manifest,
-    url: &str,
+    plugin: &Plugin,
+    address: &BridgeAddress,
     settings: &str,
-) {
-    let address = match BridgeAddress::parse(url) {
-        Ok(address) => address,
-        Err(error) => {
-            return checks.fail(
-                "bridge",
-                error.to_string(),
-                format!(
-                    "set [{}] bridge_url to http://127.0.0.1:<port>/<path>",
-                    manifest.config_key
-                ),
-            );
-        }
-    };
+) -> bool {
+    let manifest = &plugin.manifest;
     let command = bridge_command(&manifest.channel_id);
-    let (health, trust) = match door.health(&address).await {
+    let (health, trust) = match door.health(address).await {
         Ok((health, trust)) => (Ok(health), Some(trust)),
         Err(error) => (Err(error), None),
     };
     let wanted = Wanted::of(settings);
-    authenticity(
+    bridge_auth::examine(
         checks,
         &command,
         &manifest.config_key,
-        &address,
+        address,
         wanted,
         trust,
     );
-    if trust != Some(Trust::Impostor) {
-        verdict(checks, &command, &address, health);
+    if trust == Some(Trust::Impostor) {
+        return false;
     }
+    if let Ok(health) = &health
+        && let Some(found) = version(&command, &manifest.version, health)
+    {
+        checks.add(Id::BridgeVersion, found);
+    }
+    let answers = health.is_ok();
+    checks.add(Id::Bridge, verdict(&command, address, health));
     if trust == Some(Trust::Proven) {
-        match status(door, &address).await {
-            Some(status) => work(checks, &manifest.channel_id, &status, unix_ms()),
-            None => checks.warn(
-                "bridge_status",
-                format!("the bridge at {address} does not say how it is"),
-                "use a bridge and a host of the same release, and start both anew",
-            ),
-        }
-    }
-}
-
-/// What the bridge says of itself to the operator.
-async fn status(door: &HttpDoor, address: &BridgeAddress) -> Option<Map<String, Value>> {
-    let command = AdminCommand::get("status", Vec::new());
-    let answer = door.admin(address, &command, STATUS_WAIT).await.ok()?;
-    match serde_json::from_str(&answer.body) {
-        Ok(Value::Object(status)) if answer.status == 200 => Some(status),
-        Ok(_) | Err(_) => None,
-    }
-}
-
-/// Whether what came in is answered: nothing is parked, and sending is not paused.
-fn work(checks: &mut Checks, channel: &str, status: &Map<String, Value>, now: u64) {
-    match bridge_status::dead_letters(status) {
-        0 => checks.ok("dead_letters", "no message is parked"),
-        dead => checks.warn(
-            "dead_letters",
-            format!(
-                "{dead} {} parked: nobody answered, and nobody will by itself",
-                if dead == 1 { "message is" } else { "messages are" }
-            ),
-            format!("loong {channel} inbox list --state dead, then: loong {channel} inbox retry --all-dead"),
-        ),
-    }
-    match bridge_status::pause(status, now) {
-        None => checks.ok("sending", "not paused"),
-        Some(how) => checks.warn(
-            "sending",
-            format!("{how}: nothing is sent, what comes in is kept"),
-            format!("to go on: loong {channel} resume"),
-        ),
-    }
-}
-
-/// What the operator wants of a bridge's callers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Token,
-    Nothing,
-    /// The channel's settings do not speak of it: its bridge may know no tokens.
-    Unsaid,
-}
-
-impl Wanted {
-    fn of(settings: &str) -> Self {
-        let settings = serde_json::from_str::<serde_json::Value>(settings).unwrap_or_default();
-        match settings.get("bridge_auth").and_then(|word| word.as_str()) {
-            Some("none") => Self::Nothing,
-            Some(_) => Self::Token,
-            None => Self::Unsaid,
-        }
-    }
-}
-
-/// Whether the bridge and we know the same token; `trust` is none when nobody answered.
-fn authenticity(
-    checks: &mut Checks,
-    command: &str,
-    key: &str,
-    address: &BridgeAddress,
-    wanted: Wanted,
-    trust: Option<Trust>,
-) {
-    const ID: &str = "bridge_auth";
-    if wanted == Wanted::Nothing {
-        checks.warn(
-            ID,
-            format!("bridge_auth is \"none\": every program on this machine can read and write as the account at {address}"),
-            format!("remove bridge_auth from [{key}] when no other host needs it, then start again: {command}"),
+        let asked = Instant::now();
+        let status = bridge_work::ask(door, address, "status", Vec::new()).await;
+        let took = asked.elapsed();
+        checks.add(
+            Id::RoundTrip,
+            bridge_work::round_trip(address, &command, status.is_some(), took),
         );
-    }
-    match (trust, wanted) {
-        (Some(Trust::Proven), Wanted::Token | Wanted::Unsaid) => {
-            checks.ok(ID, format!("{address} knows the token"));
+        if let Some(status) = status {
+            let oldest = bridge_work::oldest_waiting(door, address, &status).await;
+            bridge_work::examine(checks, &manifest.channel_id, &status, oldest, unix_ms());
         }
-        (Some(Trust::Impostor), _) => checks.fail(
-            ID,
-            format!("something else answers at {address}: it does not know the token of the bridge that was started there"),
-            format!("look what uses that port and stop it, then start the bridge: {command}"),
-        ),
-        (Some(Trust::Foreign), _) => checks.fail(
-            ID,
-            format!("the bridge at {address} wants a token that is not known here, so it answers `unauthorized`"),
-            format!("use the LOONG_HOME and the user that it was started with, or stop it and start it from here: {command}"),
-        ),
-        (Some(Trust::Open), Wanted::Token) => checks.fail(
-            ID,
-            format!("the bridge at {address} was started by hand, without a token: every program on this machine can use it"),
-            format!("stop it and start it with: {command}"),
-        ),
-        (Some(Trust::Proven | Trust::Open), _) | (None, _) => {}
     }
+    answers
+}
+
+/// None for a bridge that does not say its version.
+fn version(command: &str, installed: &str, health: &Health) -> Option<Finding> {
+    let running = health.version.as_deref()?;
+    Some(if running == installed {
+        Finding::ok(format!("{running}, as the plugin"))
+    } else {
+        Finding::warn(
+            format!(
+                "the bridge that runs is {running}, the plugin that is installed is {installed}"
+            ),
+            format!("stop the bridge, then start the one that is installed: {command}"),
+        )
+    })
 }
 
 /// The states are those of the bridge contract; see docs/bridge-contract.md.
-fn verdict(
-    checks: &mut Checks,
-    command: &str,
-    address: &BridgeAddress,
-    health: Result<Health, DoorError>,
-) {
+fn verdict(command: &str, address: &BridgeAddress, health: Result<Health, DoorError>) -> Finding {
     let state = match health {
         Ok(health) => health.state,
         Err(error @ DoorError::Unreachable(_)) => {
-            return checks.fail("bridge", error.to_string(), format!("start it: {command}"));
+            return Finding::fail(error.to_string(), format!("start it: {command}"));
         }
         Err(DoorError::Refused(reason)) => {
-            return checks.fail(
-                "bridge",
+            return Finding::fail(
                 reason,
                 format!("stop the bridge and start it again: {command}"),
             );
@@ -185,24 +129,26 @@ fn verdict(
             | DoorError::Broken(_)
             | DoorError::Impostor(_)),
         ) => {
-            return checks.fail(
-                "bridge",
+            return Finding::fail(
                 format!("what listens at {address} does not answer like a bridge: {error}"),
-                format!("look what uses that port, stop it, then start the bridge: {command}"),
+                format!(
+                    "see what it is, stop it, then start the bridge:\n{}\n{command}",
+                    who_listens(address.port())
+                ),
             );
         }
     };
     let seen = format!("{address} is {state}");
     match state.as_str() {
-        "connected" => checks.ok("bridge", seen),
-        "pairing" => checks.warn(
-            "bridge",
+        "connected" => Finding::ok(seen),
+        "pairing" => Finding::warn(
             seen,
             "scan the QR code that the bridge shows in its terminal",
         ),
-        "starting" | "connecting" | "reconnecting" => {
-            checks.warn("bridge", seen, "wait until it is connected, then ask again");
-        }
+        "starting" | "connecting" | "reconnecting" => Finding::warn(
+            seen,
+            "wait until it is connected, then ask again: loong doctor",
+        ),
         "pairing_expired" | "logged_out" | "replaced" | "blocked" | "outdated" => {
             let resume = format!("{} resume", command.trim_end_matches(" run"));
             let step = next_step(&state, &resume).unwrap_or_default();
@@ -210,10 +156,9 @@ fn verdict(
                 Some(words) => format!("{seen}: {words}"),
                 None => seen,
             };
-            checks.fail("bridge", seen, step);
+            Finding::new(Status::Fail, seen, step)
         }
-        _unknown => checks.warn(
-            "bridge",
+        _unknown => Finding::warn(
             seen,
             "this host does not know that state: use a bridge of the same release",
         ),
@@ -222,20 +167,16 @@ fn verdict(
 
 #[cfg(test)]
 mod tests {
-    use super::super::check::Status;
     use super::*;
 
     fn judge(health: Result<Health, DoorError>) -> (Status, String) {
         let address = BridgeAddress::parse("http://127.0.0.1:1/bridge").unwrap();
-        let mut checks = Checks::default();
-        verdict(
-            &mut checks,
-            "loong pigeon-post bridge run",
-            &address,
-            health,
-        );
-        let check = checks.into_vec().remove(0);
-        (check.status, check.hint.unwrap_or_default())
+        let found = verdict("loong pigeon-post bridge run", &address, health);
+        (found.status, found.hint)
+    }
+
+    fn health(json: serde_json::Value) -> Health {
+        serde_json::from_value(json).unwrap()
     }
 
     #[test]
@@ -254,95 +195,10 @@ mod tests {
             ("levitating", Status::Warn),
         ];
         for (state, expected) in table {
-            let health = serde_json::from_value(serde_json::json!({ "state": state })).unwrap();
-            let (status, hint) = judge(Ok(health));
+            let (status, hint) = judge(Ok(health(serde_json::json!({ "state": state }))));
             assert_eq!(status, expected, "{state}");
             assert_eq!(hint.is_empty(), state == "connected", "{state}");
         }
-    }
-
-    fn authentic(wanted: Wanted, trust: Option<Trust>) -> Vec<(Status, String, String)> {
-        let address = BridgeAddress::parse("http://127.0.0.1:1/bridge").unwrap();
-        let mut checks = Checks::default();
-        let command = "loong pigeon-post bridge run";
-        authenticity(&mut checks, command, "pigeon", &address, wanted, trust);
-        let checks = checks.into_vec().into_iter();
-        checks
-            .map(|check| (check.status, check.seen, check.hint.unwrap_or_default()))
-            .collect()
-    }
-
-    #[test]
-    fn a_proven_token_is_fine_and_everything_else_that_answers_is_not() {
-        for wanted in [Wanted::Token, Wanted::Unsaid] {
-            let proven = authentic(wanted, Some(Trust::Proven));
-            assert_eq!((proven.len(), proven[0].0), (1, Status::Ok));
-        }
-        for (trust, seen) in [
-            (Trust::Impostor, "something else answers"),
-            (Trust::Foreign, "`unauthorized`"),
-            (Trust::Open, "without a token"),
-        ] {
-            let failed = authentic(Wanted::Token, Some(trust));
-            assert_eq!(failed.len(), 1);
-            let (status, words, hint) = &failed[0];
-            assert_eq!(*status, Status::Fail);
-            assert!(words.contains(seen), "{words}");
-            assert!(hint.contains("loong pigeon-post bridge run"), "{hint}");
-        }
-    }
-
-    #[test]
-    fn a_bridge_that_is_open_because_the_operator_wrote_so_is_a_warning() {
-        for trust in [None, Some(Trust::Open), Some(Trust::Proven)] {
-            let warned = authentic(Wanted::Nothing, trust);
-            assert_eq!((warned.len(), warned[0].0), (1, Status::Warn));
-            assert!(warned[0].2.contains("remove bridge_auth"), "{warned:?}");
-        }
-        let impostor = authentic(Wanted::Nothing, Some(Trust::Impostor));
-        assert_eq!(impostor.last().unwrap().0, Status::Fail);
-    }
-
-    fn working(status: serde_json::Value) -> Vec<(&'static str, Status, String)> {
-        let mut checks = Checks::default();
-        work(
-            &mut checks,
-            "pigeon-post",
-            status.as_object().unwrap(),
-            120_000,
-        );
-        let checks = checks.into_vec().into_iter();
-        checks
-            .map(|check| (check.id, check.status, check.hint.unwrap_or_default()))
-            .collect()
-    }
-
-    #[test]
-    fn parked_messages_and_a_pause_are_warnings_with_the_command_that_helps() {
-        let fine = working(serde_json::json!({"paused": null, "queue": {"dead": 0}}));
-        assert!(
-            fine.iter().all(|(_, status, _)| *status == Status::Ok),
-            "{fine:?}"
-        );
-        let status =
-            serde_json::json!({"paused": {"since": 0, "by": "owner"}, "queue": {"dead": 2}});
-        let [dead, paused] = working(status).try_into().unwrap();
-        assert_eq!((dead.0, dead.1), ("dead_letters", Status::Warn));
-        assert!(
-            dead.2.contains("loong pigeon-post inbox list --state dead"),
-            "{dead:?}"
-        );
-        assert_eq!((paused.0, paused.1), ("sending", Status::Warn));
-        assert!(paused.2.contains("loong pigeon-post resume"), "{paused:?}");
-    }
-
-    #[test]
-    fn of_a_channel_that_knows_no_tokens_nothing_is_asked() {
-        assert_eq!(Wanted::of("{}"), Wanted::Unsaid);
-        assert_eq!(Wanted::of("{\"bridge_auth\":\"token\"}"), Wanted::Token);
-        assert_eq!(Wanted::of("{\"bridge_auth\":\"none\"}"), Wanted::Nothing);
-        assert!(authentic(Wanted::Unsaid, Some(Trust::Open)).is_empty());
-        assert!(authentic(Wanted::Token, None).is_empty());
     }
 
     #[test]
@@ -356,5 +212,19 @@ mod tests {
             assert_eq!(status, Status::Fail);
             assert!(hint.contains("loong pigeon-post bridge run"));
         }
+    }
+
+    #[test]
+    fn a_bridge_of_another_version_than_the_plugin_is_to_be_started_anew() {
+        let found = |json| version("loong pigeon-post bridge run", "1.2.3", &health(json));
+        assert_eq!(found(serde_json::json!({"state": "x"})), None);
+        let same = found(serde_json::json!({"state": "x", "version": "1.2.3"})).unwrap();
+        assert_eq!(same.status, Status::Ok);
+        let older = found(serde_json::json!({"state": "x", "version": "1.2.2"})).unwrap();
+        assert_eq!(older.status, Status::Warn);
+        assert!(
+            older.hint.contains("bridge run") && older.seen.contains("1.2.2"),
+            "{older:?}"
+        );
     }
 }

@@ -1,153 +1,91 @@
-//! Each discovered channel: which plugin serves it, whether its component fits, what the guest
-//! says of the configuration, and every account it reports.
+//! Each discovered channel: which plugin serves it, what that needs, what the guest says of the
+//! configuration, and every account it reports.
 
-use super::check::Checks;
-use super::{bridge, store};
-use crate::catalog::operation_id;
-use crate::commands::opened::{Loader, Survey, document, unloadable};
-use crate::component::bindings::{AccountReport, Health, Issue, Readiness, Severity};
-use crate::discovery::manifest::Manifest;
+use std::path::Path;
+
+use super::account::{self, Served};
+use super::check::{Checks, Id};
+use super::{component, env_pointer, package, shared};
+use crate::commands::opened::{Loader, Survey, document};
+use crate::component::bindings::{Issue, Severity};
 use crate::discovery::roots::Plugin;
 use crate::error::Failure;
 
-/// Checks every channel that was found.
-pub(super) async fn examine(checks: &mut Checks, survey: &Survey, loader: &Loader) {
-    for id in survey.discovery.channels() {
-        checks.about(Some(id), None);
-        match survey.plugin(id, None) {
-            Ok(plugin) => channel(checks, survey, loader, plugin).await,
-            Err(failure) => checks.fail(
-                "plugin",
-                failure.to_string(),
-                failure.hint.unwrap_or_default(),
-            ),
-        }
-    }
-    checks.about(None, None);
-}
-
-async fn channel(checks: &mut Checks, survey: &Survey, loader: &Loader, plugin: &Plugin) {
-    let manifest = &plugin.manifest;
-    checks.ok(
-        "plugin",
-        format!("{} {}", manifest.plugin_id, manifest.version),
-    );
-    let channel = match loader.load(plugin).await {
-        Ok(channel) => channel,
-        Err(error) => {
-            let failure = unloadable(plugin, &error);
-            return checks.fail(
-                "component",
-                failure.to_string(),
-                failure.hint.unwrap_or_default(),
-            );
-        }
-    };
-    let pinned = if manifest.component_sha256.is_some() {
-        "digest verified"
-    } else {
-        "unpinned"
-    };
-    checks.ok(
-        "component",
-        format!("{}, {pinned}", plugin.component.display()),
-    );
-    let report = match channel
-        .validate_config(document(&survey.block(plugin), None, None))
-        .await
-    {
-        Ok(report) => report,
-        Err(error) => {
-            let failure = Failure::from(error);
-            return checks.fail(
-                "channel_config",
-                failure.to_string(),
-                failure.hint.unwrap_or_default(),
-            );
-        }
-    };
-    if !survey.is_configured(plugin) {
-        let key = &manifest.config_key;
-        return checks.warn(
-            "channel_config",
-            format!("the configuration has no [{key}] table"),
-            format!(
-                "write one to use {}; the channel stays unused until then",
-                manifest.label
-            ),
-        );
-    }
-    if report.issues.is_empty() {
-        checks.ok(
-            "channel_config",
-            format!(
-                "[{}] with {}",
-                manifest.config_key,
-                accounts(report.accounts.len())
-            ),
-        );
-    }
-    for issue in &report.issues {
-        add_issue(checks, "channel_config", "", issue);
-    }
-    for entry in &report.accounts {
-        checks.about(
-            Some(&manifest.channel_id),
-            Some(&entry.account.configured_label),
-        );
-        account(checks, survey, loader, manifest, entry).await;
-    }
-}
-
-async fn account(
+/// Checks every channel that was found, and answers all of their accounts.
+pub(super) async fn examine(
     checks: &mut Checks,
     survey: &Survey,
     loader: &Loader,
-    manifest: &Manifest,
-    entry: &AccountReport,
-) {
-    for readiness in &entry.readiness {
-        add_readiness(checks, manifest, readiness);
-    }
-    if !entry.account.enabled {
-        return;
-    }
-    if let Some(auth_dir) = &entry.account.auth_dir {
-        store::examine(checks, &survey.home, manifest, auth_dir);
-    }
-    if let Some(url) = &entry.account.bridge_url {
-        let settings = &entry.account.bridge_settings;
-        bridge::examine(checks, loader.door(), manifest, url, settings).await;
-    }
-}
-
-fn add_readiness(checks: &mut Checks, manifest: &Manifest, readiness: &Readiness) {
-    let id = operation_id(readiness.operation);
-    match readiness.health {
-        Health::Ready => checks.ok(id, "ready"),
-        Health::Disabled => checks.warn(
-            id,
-            "switched off",
-            format!(
-                "set `enabled = true` in [{}] to use it",
-                manifest.config_key
-            ),
-        ),
-        Health::Misconfigured if readiness.issues.is_empty() => {
-            checks.fail(
-                id,
-                "misconfigured, and the plugin does not say why",
-                "report this to the plugin's maintainer",
-            );
+    directory: &Path,
+) -> Vec<Served> {
+    let mut accounts = Vec::new();
+    for id in survey.discovery.channels() {
+        checks.about(Some(id), None);
+        match survey.plugin(id, None) {
+            Ok(plugin) => {
+                accounts.extend(channel(checks, survey, loader, directory, plugin).await);
+            }
+            Err(failure) => checks.add(Id::Plugin, failure),
         }
-        Health::Misconfigured => {}
     }
-    for issue in &readiness.issues {
-        add_issue(checks, id, id, issue);
-    }
+    shared::examine(checks, &accounts);
+    checks.about(None, None);
+    accounts
 }
 
-fn add_issue(checks: &mut Checks, id: &'static str, operation: &str, issue: &Issue) {
+async fn channel(
+    checks: &mut Checks,
+    survey: &Survey,
+    loader: &Loader,
+    directory: &Path,
+    plugin: &Plugin,
+) -> Vec<Served> {
+    let manifest = &plugin.manifest;
+    checks.ok(
+        Id::Plugin,
+        format!("{} {}", manifest.plugin_id, manifest.version),
+    );
+    let Some(channel) = component::examine(checks, loader, plugin).await else {
+        return Vec::new();
+    };
+    package::examine(checks, plugin, std::env::var_os("PATH").as_deref()).await;
+    let block = survey.block(plugin);
+    let report = match channel.validate_config(document(&block, None, None)).await {
+        Ok(report) => report,
+        Err(error) => {
+            checks.add(Id::ChannelConfig, Failure::from(error));
+            return Vec::new();
+        }
+    };
+    let key = &manifest.config_key;
+    if !survey.is_configured(plugin) {
+        checks.warn(
+            Id::ChannelConfig,
+            format!("the configuration has no [{key}] table"),
+            format!(
+                "to use {}: loong {} setup\nor write the table by hand; the channel stays unused until then",
+                manifest.label, manifest.channel_id
+            ),
+        );
+        return Vec::new();
+    }
+    if report.issues.is_empty() {
+        let accounts = counted(report.accounts.len());
+        checks.ok(Id::ChannelConfig, format!("[{key}] with {accounts}"));
+    }
+    for issue in &report.issues {
+        add_issue(checks, Id::ChannelConfig, "", issue);
+    }
+    env_pointer::examine(checks, key, &block, &|name| std::env::var(name).ok());
+    let mut accounts = Vec::new();
+    for entry in &report.accounts {
+        accounts.push(account::examine(checks, survey, loader, directory, plugin, entry).await);
+    }
+    accounts
+}
+
+/// What the guest says is wrong; `operation` needs it right.
+pub(super) fn add_issue(checks: &mut Checks, id: Id, operation: &str, issue: &Issue) {
     let seen = format!("{} ({})", issue.message, issue.config_path);
     let hint = match (issue.hint.is_empty(), operation.is_empty()) {
         (false, _) => issue.hint.clone(),
@@ -160,10 +98,10 @@ fn add_issue(checks: &mut Checks, id: &'static str, operation: &str, issue: &Iss
     }
 }
 
-fn accounts(count: usize) -> String {
-    if count == 1 {
+fn counted(accounts: usize) -> String {
+    if accounts == 1 {
         "1 account".to_owned()
     } else {
-        format!("{count} accounts")
+        format!("{accounts} accounts")
     }
 }

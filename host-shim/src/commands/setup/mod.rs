@@ -71,7 +71,7 @@ pub async fn run(
         auth_dir: account.auth_dir.as_deref(),
         allowed_chats: &account.allowed_chats,
         reply,
-        checks: diagnose(&global, output).await?,
+        checks: diagnose(&global).await?,
         config,
     };
     outcome.tell(args.json, output)?;
