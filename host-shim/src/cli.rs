@@ -103,8 +103,14 @@ loong channels send wa-personal --target contact:+15551234567 --text 'hello' --i
     )]
     Send(SendArgs),
     /// Receive messages and reply to them, until stopped
-    #[command(after_help = "Examples:\n  loong channels serve whatsapp-personal\n  \
-loong channels serve whatsapp-personal --reply echo --once")]
+    #[command(
+        after_help = "One process answers for an account; a second start says which one.\n\n\
+Examples:\n  loong channels serve whatsapp-personal\n  \
+loong channels serve whatsapp-personal --reply echo --once\n  \
+loong channels serve whatsapp-personal --all-accounts\n  \
+loong channels serve whatsapp-personal --stop\n  \
+loong channels serve whatsapp-personal --stop-duplicates --json"
+    )]
     Serve(ServeArgs),
 }
 
@@ -149,6 +155,7 @@ pub struct SendArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(group = clap::ArgGroup::new("ending").args(["stop", "stop_duplicates"]))]
 pub struct ServeArgs {
     /// Channel id or alias
     pub channel: String,
@@ -161,6 +168,18 @@ pub struct ServeArgs {
     /// Answer what is waiting, then stop
     #[arg(long)]
     pub once: bool,
+    /// Every account that is switched on, side by side
+    #[arg(long, conflicts_with = "account")]
+    pub all_accounts: bool,
+    /// Ask the process that serves the account with this configuration to finish, and wait for it
+    #[arg(long, conflicts_with_all = ["once", "reply"])]
+    pub stop: bool,
+    /// Keep the newest process that serves the account, and have the others finish
+    #[arg(long, conflicts_with_all = ["once", "reply"])]
+    pub stop_duplicates: bool,
+    /// Print what was stopped as JSON
+    #[arg(long, requires = "ending")]
+    pub json: bool,
 }
 
 /// The reply engines.

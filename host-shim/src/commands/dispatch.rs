@@ -31,6 +31,9 @@ pub async fn dispatch(cli: Cli, output: &Output) -> Result<(), Failure> {
             Some(ChannelsCommand::Send(args)) => {
                 interruptible(channels_send::run(global, &args, output)).await
             }
+            Some(ChannelsCommand::Serve(args)) if args.stop || args.stop_duplicates => {
+                interruptible(serve::end_others(global, &args, output)).await
+            }
             Some(ChannelsCommand::Serve(args)) => serve::run(global, &args, output).await,
         },
         Command::Completions { shell } => {

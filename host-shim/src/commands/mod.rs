@@ -19,6 +19,7 @@ pub mod opened;
 pub mod pause;
 mod running_bridge;
 pub mod serve;
+mod serve_line;
 mod signals;
 
 pub use dispatch::{dispatch, explain};

@@ -1,0 +1,142 @@
+//! `loong channels serve`: the reply loops of one account or of all, until stopped. Ends others' loops
+//! with `--stop` and `--stop-duplicates`.
+
+mod account;
+mod ending;
+mod owner;
+mod words;
+
+use futures::future::join_all;
+use tokio_util::sync::CancellationToken;
+
+use self::account::ServedAccount;
+pub use self::ending::end_others;
+use super::opened::Opened;
+use super::signals::Signals;
+use crate::cli::{Global, ServeArgs};
+use crate::error::Failure;
+use crate::output::Output;
+use crate::process_group;
+
+/// Runs the command.
+///
+/// # Errors
+/// It cannot start, a bridge refuses to be served, or a second signal ended it. With several
+/// accounts: at least one of them could not be served; which, and why, has been said.
+pub async fn run(global: &Global, args: &ServeArgs, output: &Output) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let prepared = tokio::select! {
+        prepared = prepare(global, args, output) => prepared?,
+        () = signals.next() => return Err(Failure::interrupted()),
+    };
+    let stop = CancellationToken::new();
+    let serving = prepared.run(&stop, output);
+    tokio::pin!(serving);
+    loop {
+        tokio::select! {
+            done = &mut serving => return done,
+            () = signals.next() => {
+                if stop.is_cancelled() {
+                    process_group::kill_all();
+                    return Err(Failure::interrupted());
+                }
+                output.say("stopping; once more ends at once");
+                stop.cancel();
+            }
+        }
+    }
+}
+
+/// What is going to be served.
+enum Prepared {
+    One(Box<ServedAccount>),
+    All(Vec<(String, Result<ServedAccount, Failure>)>),
+}
+
+async fn prepare(global: &Global, args: &ServeArgs, output: &Output) -> Result<Prepared, Failure> {
+    if !args.all_accounts {
+        let account = args.account.as_deref();
+        let served = ServedAccount::prepare(global, args, account, false, output).await?;
+        return Ok(Prepared::One(Box::new(served)));
+    }
+    let mut all = Vec::new();
+    for name in enabled_accounts(global, &args.channel, output).await? {
+        // Each with a sandbox of its own: they do not wait for one another's calls, and may even
+        // have different plugins.
+        let served = ServedAccount::prepare(global, args, Some(&name), true, output).await;
+        if let Err(failure) = &served {
+            report(&name, failure, output);
+        }
+        all.push((name, served));
+    }
+    Ok(Prepared::All(all))
+}
+
+/// The names of the accounts that are switched on.
+async fn enabled_accounts(
+    global: &Global,
+    channel: &str,
+    output: &Output,
+) -> Result<Vec<String>, Failure> {
+    let opened = Opened::open(global, channel, None, output).await?;
+    let report = opened.report(None, None).await?;
+    let (on, off): (Vec<_>, Vec<_>) = report
+        .accounts
+        .iter()
+        .map(|entry| &entry.account)
+        .partition(|account| account.enabled);
+    for account in off {
+        output.say(&format!("[{}] is switched off", account.configured_label));
+    }
+    if on.is_empty() {
+        let manifest = &opened.plugin.manifest;
+        return Err(Failure::operator(
+            "no_account_enabled",
+            format!("no account of {} is switched on", manifest.label),
+        )
+        .hint(format!(
+            "set `enabled = true` in [{}]; `loong channels` shows its accounts",
+            manifest.config_key
+        )));
+    }
+    Ok(on
+        .into_iter()
+        .map(|account| account.configured_label.clone())
+        .collect())
+}
+
+impl Prepared {
+    async fn run(self, stop: &CancellationToken, output: &Output) -> Result<(), Failure> {
+        let all = match self {
+            // A child: asked to stop one account, the others go on.
+            Self::One(account) => return account.run(stop.child_token()).await,
+            Self::All(all) => all,
+        };
+        let total = all.len();
+        let serving = all.into_iter().map(|(name, account)| async move {
+            let Ok(account) = account else { return false };
+            let done = account.run(stop.child_token()).await;
+            match &done {
+                Ok(()) => output.say(&format!("[{name}] ended")),
+                Err(failure) => report(&name, failure, output),
+            }
+            done.is_ok()
+        });
+        let served = join_all(serving).await;
+        match served.iter().filter(|well| !**well).count() {
+            0 => Ok(()),
+            failed => Err(Failure::operator(
+                "accounts_failed",
+                format!("{failed} of {total} accounts could not be served"),
+            )
+            .hint("each of them was reported above, with what to do")),
+        }
+    }
+}
+
+fn report(account: &str, failure: &Failure, output: &Output) {
+    output.warn(&format!("[{account}] cannot be served: {failure}"));
+    if let Some(hint) = &failure.hint {
+        output.hint(&format!("[{account}] {hint}"));
+    }
+}
