@@ -274,6 +274,31 @@ mod tests {
         assert!(channels.command.is_none() && channels.list.json);
     }
 
+    #[test]
+    fn what_serves_and_what_ends_others_cannot_be_asked_at_once() {
+        let serve = |words: &[&str]| {
+            Cli::try_parse_from([&["loong", "channels", "serve", "pigeon-post"], words].concat())
+        };
+        for words in [
+            &["--all-accounts", "--once"][..],
+            &["--stop", "--account", "work", "--json"],
+            &["--stop", "--all-accounts"],
+            &["--stop-duplicates", "--json"],
+        ] {
+            serve(words).unwrap();
+        }
+        for words in [
+            &["--stop", "--once"][..],
+            &["--stop", "--reply", "echo"],
+            &["--stop", "--stop-duplicates"],
+            &["--stop-duplicates", "--once"],
+            &["--all-accounts", "--account", "work"],
+            &["--json"],
+        ] {
+            serve(words).unwrap_err();
+        }
+    }
+
     fn run_with(more: &[&str]) -> Result<ChannelCli, clap::Error> {
         let words = ["pigeon-post", "bridge", "run"];
         ChannelCli::try_parse_from(words.iter().chain(more))

@@ -40,42 +40,13 @@ impl wit::Guest for PigeonPost {
             "the pigeon keeper reads the configuration",
         );
         let block: Value = serde_json::from_str(&config.json).unwrap_or_default();
-        let text = |key: &str| block.get(key).and_then(Value::as_str).map(str::to_owned);
-        let enabled = block.get("enabled").and_then(Value::as_bool) == Some(true);
-        let tower = text("tower");
-        let account = wit::Account {
-            configured_id: "flock".to_owned(),
-            configured_label: "flock".to_owned(),
-            runtime_id: "pigeon_flock".to_owned(),
-            runtime_label: "the flock".to_owned(),
-            is_default: true,
-            default_source: Some("single_account".to_owned()),
-            enabled,
-            bridge_url: tower.clone(),
-            auth_dir: text("nest"),
-            allowed_chats: vec!["*".to_owned()],
-            bridge_settings: json!({ "grain": block.get("grain") }).to_string(),
-        };
-        let issues: Vec<wit::Issue> = tower.is_none().then(tower_missing).into_iter().collect();
-        let readiness = [wit::Operation::Send, wit::Operation::Serve]
-            .into_iter()
-            .map(|operation| wit::Readiness {
-                operation,
-                health: match (enabled, issues.is_empty()) {
-                    (false, _) => wit::Health::Disabled,
-                    (true, false) => wit::Health::Misconfigured,
-                    (true, true) => wit::Health::Ready,
-                },
-                issues: issues.clone(),
-            })
-            .collect();
+        // The scouts are a flock of their own, for those who have any.
+        let scouts = block.get("scouts").map(|scouts| flock("scouts", scouts));
+        let accounts: Vec<wit::AccountReport> =
+            [flock("flock", &block)].into_iter().chain(scouts).collect();
         wit::Report {
-            selected: select(config.account.as_deref()),
-            accounts: vec![wit::AccountReport {
-                account,
-                readiness,
-                notes: vec!["feathers=grey".to_owned()],
-            }],
+            selected: select(config.account.as_deref(), &accounts),
+            accounts,
             issues: Vec::new(),
             operations: vec![
                 describe(wit::Operation::Send),
@@ -133,15 +104,60 @@ impl wit::Guest for PigeonPost {
     }
 }
 
-fn select(asked: Option<&str>) -> Result<String, wit::ChannelError> {
-    match asked {
-        None | Some("flock") => Ok("flock".to_owned()),
-        Some(_) => Err(failure(
-            ErrorKind::InvalidInput,
-            "account_unknown",
-            "there is one flock, called `flock`",
-        )),
+/// The account called `name`, as `table` describes it.
+fn flock(name: &str, table: &Value) -> wit::AccountReport {
+    let text = |key: &str| table.get(key).and_then(Value::as_str).map(str::to_owned);
+    let enabled = table.get("enabled").and_then(Value::as_bool) == Some(true);
+    let tower = text("tower");
+    let account = wit::Account {
+        configured_id: name.to_owned(),
+        configured_label: name.to_owned(),
+        runtime_id: format!("pigeon_{name}"),
+        runtime_label: format!("the {name}"),
+        is_default: name == "flock",
+        default_source: (name == "flock").then(|| "first_flock".to_owned()),
+        enabled,
+        bridge_url: tower.clone(),
+        auth_dir: text("nest"),
+        allowed_chats: vec!["*".to_owned()],
+        bridge_settings: json!({ "grain": table.get("grain") }).to_string(),
+    };
+    let issues: Vec<wit::Issue> = tower.is_none().then(tower_missing).into_iter().collect();
+    let readiness = [wit::Operation::Send, wit::Operation::Serve]
+        .into_iter()
+        .map(|operation| wit::Readiness {
+            operation,
+            health: match (enabled, issues.is_empty()) {
+                (false, _) => wit::Health::Disabled,
+                (true, false) => wit::Health::Misconfigured,
+                (true, true) => wit::Health::Ready,
+            },
+            issues: issues.clone(),
+        })
+        .collect();
+    wit::AccountReport {
+        account,
+        readiness,
+        notes: vec!["feathers=grey".to_owned()],
     }
+}
+
+fn select(
+    asked: Option<&str>,
+    accounts: &[wit::AccountReport],
+) -> Result<String, wit::ChannelError> {
+    let name = asked.unwrap_or("flock");
+    if accounts
+        .iter()
+        .any(|entry| entry.account.configured_id == name)
+    {
+        return Ok(name.to_owned());
+    }
+    Err(failure(
+        ErrorKind::InvalidInput,
+        "account_unknown",
+        "there is no such flock",
+    ))
 }
 
 fn describe(operation: wit::Operation) -> wit::OperationDescription {
