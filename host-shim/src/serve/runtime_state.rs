@@ -9,15 +9,17 @@ mod guarded;
 mod moment;
 mod ownership;
 mod record;
+mod requests;
 
 use serde::Serialize;
 
 pub use self::activity::{Activity, Incident, IncidentKind};
-pub use self::folder::{Contents, Folder, Found, Life, Reclaim, Request, STALE_AFTER, Wanted};
+pub use self::folder::{Contents, Folder, Found, Life, STALE_AFTER};
 pub use self::guarded::GuardedSteps;
 pub use self::moment::Moment;
 pub use self::ownership::{Claimed, Clock, NotClaimed, Ownership, Witness, claim};
 pub use self::record::{Record, Served, Unusable};
+pub use self::requests::{Reclaim, Request, Wanted};
 use crate::home::Home;
 
 /// The state of an account's reply loop. The first fields are those of other hosts; times are Unix
@@ -53,7 +55,7 @@ pub struct ServeRuntime {
     /// The configuration file of the loop that answers.
     pub config: Option<String>,
     pub instances: Vec<Instance>,
-    /// Why state files of this home cannot be read.
+    /// Why state files of the account cannot be read.
     pub problems: Vec<String>,
 }
 
@@ -94,9 +96,14 @@ pub fn read(
     let folder = Folder::of(home);
     let (found, problems) = match folder.look(now) {
         Ok(contents) => {
+            let key = folder::key(channel, account_id);
             let problems = contents
                 .unusable
                 .iter()
+                .filter(|(path, _)| {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy();
+                    name.starts_with(&key)
+                })
                 .map(|(path, why)| format!("{}: {why}", path.display()))
                 .collect();
             let ours = |found: &Found| {

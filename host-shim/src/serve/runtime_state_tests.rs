@@ -114,13 +114,14 @@ fn reading_says_what_cannot_be_read_and_goes_on() {
     folder.make().unwrap();
     let record = sample("00ff", 7, "/a", NOW);
     folder.write_record(&record).unwrap();
-    fs::write(home.run_path().join("serve/x-y.json"), "{").unwrap();
+    let half = format!("{}-half.json", folder::key("pigeon-post", "pigeon_work"));
+    fs::write(home.run_path().join("serve").join(half), "{").unwrap();
     let runtime = read(&home, "pigeon-post", "pigeon_work", "work", NOW);
     assert_eq!((runtime.pid, runtime.stale), (Some(7), true));
     assert_eq!(runtime.problems.len(), 1);
-    assert!(runtime.problems[0].contains("x-y.json"));
+    assert!(runtime.problems[0].contains("-half.json: it does not hold"));
     let other = read(&home, "pigeon-post", "pigeon_home", "home", NOW);
-    assert_eq!(other.instance_count, 0);
+    assert_eq!((other.instance_count, other.problems.len()), (0, 0));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod account;
 mod ending;
 mod owner;
+mod plan;
 mod words;
 
 use futures::future::join_all;

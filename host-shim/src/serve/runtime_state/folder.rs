@@ -1,4 +1,4 @@
-//! The folder with a record, a lock and perhaps a request for every reply loop. Knows which loops
+//! The folder with a record and a lock for every reply loop. Knows which loops
 //! live, freeze or are gone; what follows from that is decided by its users.
 //!
 //! A loop holds its lock as long as its process lives, so no process id is ever trusted: the system
@@ -11,11 +11,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::OFlags;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::moment::Moment;
 use super::record::{self, Record, Unusable};
+use super::requests::{Request, Wanted};
 use crate::error::Failure;
 use crate::home::{Home, private_dir};
 use crate::private_file;
@@ -51,30 +52,6 @@ pub enum Life {
     Frozen,
     /// Its process has ended without a word.
     Gone,
-}
-
-/// What a loop is asked to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
-    pub wanted: Wanted,
-    pub by_pid: u32,
-    pub at: Moment,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Wanted {
-    /// Finish what is under way, and end.
-    Stop,
-    /// End at once: another loop answers in its place.
-    GiveWay,
-}
-
-/// The last time that somebody stopped all but one of an account's loops.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reclaim {
-    pub at: Moment,
-    pub stopped_pids: Vec<u32>,
 }
 
 /// What is in the folder.
@@ -191,53 +168,6 @@ impl Folder {
         }
     }
 
-    /// Asks a loop for something. To give way is never taken back.
-    ///
-    /// # Errors
-    /// The folder cannot be written to.
-    pub fn ask(&self, record: &Record, request: &Request) -> Result<(), Failure> {
-        let giving_way = self
-            .request(record)
-            .is_some_and(|known| known.wanted == Wanted::GiveWay);
-        if giving_way {
-            return Ok(());
-        }
-        self.write(&self.request_path(record), request)
-            .map_err(|error| self.unusable(error))
-    }
-
-    /// What a loop was asked for. A request that cannot be read is one to stop: somebody who may
-    /// write here wanted something.
-    pub fn request(&self, record: &Record) -> Option<Request> {
-        let path = self.request_path(record);
-        fs::symlink_metadata(&path).ok()?;
-        match record::read_json(&path) {
-            Ok(request) => request,
-            Err(_unusable) => Some(Request {
-                wanted: Wanted::Stop,
-                by_pid: 0,
-                at: record.heartbeat_at,
-            }),
-        }
-    }
-
-    /// The last time that duplicates of this account were stopped.
-    pub fn reclaim(&self, channel: &str, account_id: &str) -> Option<Reclaim> {
-        record::read_json(&self.reclaim_path(channel, account_id)).ok()?
-    }
-
-    /// # Errors
-    /// The folder cannot be written to.
-    pub fn note_reclaim(
-        &self,
-        channel: &str,
-        account_id: &str,
-        reclaim: &Reclaim,
-    ) -> Result<(), Failure> {
-        self.write(&self.reclaim_path(channel, account_id), reclaim)
-            .map_err(|error| self.unusable(error))
-    }
-
     /// Removes what is left of loops that are gone: of this account, and of all others after a while.
     pub fn sweep(&self, channel: &str, account_id: &str, now: Moment) {
         let Ok(contents) = self.look(now) else {
@@ -344,7 +274,7 @@ impl Folder {
         }
     }
 
-    fn unusable(&self, why: impl std::fmt::Display) -> Failure {
+    pub(super) fn unusable(&self, why: impl std::fmt::Display) -> Failure {
         let path = self.path.display();
         Failure::operator(
             "serve_state_unusable",
@@ -356,7 +286,7 @@ impl Folder {
         ))
     }
 
-    fn write(&self, path: &Path, value: &impl Serialize) -> io::Result<()> {
+    pub(super) fn write(&self, path: &Path, value: &impl Serialize) -> io::Result<()> {
         private_file::replace(path, &serde_json::to_vec_pretty(value)?)
     }
 
@@ -368,18 +298,13 @@ impl Folder {
         self.file(record, "lock")
     }
 
-    fn request_path(&self, record: &Record) -> PathBuf {
-        self.file(record, "request")
-    }
-
-    fn file(&self, record: &Record, kind: &str) -> PathBuf {
+    pub(super) fn file(&self, record: &Record, kind: &str) -> PathBuf {
         let (account, instance) = (account_key(record), &record.instance);
-        self.path.join(format!("{account}-{instance}.{kind}"))
+        self.named(&format!("{account}-{instance}.{kind}"))
     }
 
-    fn reclaim_path(&self, channel: &str, account_id: &str) -> PathBuf {
-        self.path
-            .join(format!("{}.reclaim", key(channel, account_id)))
+    pub(super) fn named(&self, name: &str) -> PathBuf {
+        self.path.join(name)
     }
 }
 

@@ -92,32 +92,6 @@ fn no_folder_is_no_loop_and_something_else_in_its_place_is_an_error() {
 }
 
 #[test]
-fn a_request_is_read_and_to_give_way_is_never_taken_back() {
-    let (_place, serve) = place();
-    let record = sample("00ff", 7, "/a", NOW);
-    assert_eq!(serve.request(&record), None);
-    let request = |wanted| Request {
-        wanted,
-        by_pid: 8,
-        at: NOW,
-    };
-    serve.ask(&record, &request(Wanted::Stop)).unwrap();
-    assert_eq!(serve.request(&record), Some(request(Wanted::Stop)));
-    serve.ask(&record, &request(Wanted::GiveWay)).unwrap();
-    serve.ask(&record, &request(Wanted::Stop)).unwrap();
-    assert_eq!(serve.request(&record), Some(request(Wanted::GiveWay)));
-}
-
-#[test]
-fn a_request_that_cannot_be_read_is_one_to_stop() {
-    let (_place, serve) = place();
-    let record = sample("00ff", 7, "/a", NOW);
-    fs::write(serve.request_path(&record), "stop it").unwrap();
-    let wanted = serve.request(&record).map(|request| request.wanted);
-    assert_eq!(wanted, Some(Wanted::Stop));
-}
-
-#[test]
 fn what_is_gone_is_swept_away_and_what_lives_is_left() {
     let (_place, serve) = place();
     let gone = sample("00aa", 7, "/a", NOW);
@@ -144,24 +118,4 @@ fn what_is_gone_is_swept_away_and_what_lives_is_left() {
     left.sort();
     assert_eq!(left, ["00bb", "00dd"]);
     assert!(!serve.path.join(".tmpAbc").exists());
-}
-
-#[test]
-fn the_last_reclaim_is_remembered_as_long_as_somebody_serves() {
-    let (_place, serve) = place();
-    let live = sample("00bb", 8, "/b", NOW);
-    serve.write_record(&live).unwrap();
-    let lock = serve.hold(&live).unwrap();
-    let reclaim = Reclaim {
-        at: NOW,
-        stopped_pids: vec![5, 6],
-    };
-    serve
-        .note_reclaim("pigeon-post", "pigeon_work", &reclaim)
-        .unwrap();
-    serve.sweep("pigeon-post", "pigeon_work", NOW);
-    assert_eq!(serve.reclaim("pigeon-post", "pigeon_work"), Some(reclaim));
-    drop(lock);
-    serve.sweep("pigeon-post", "pigeon_work", NOW);
-    assert_eq!(serve.reclaim("pigeon-post", "pigeon_work"), None);
 }

@@ -44,10 +44,11 @@ impl std::fmt::Debug for GuardedSteps {
 mod tests {
     use std::sync::Mutex;
 
-    use super::super::folder::{Folder, Request, Wanted};
+    use super::super::folder::Folder;
     use super::super::moment::Moment;
     use super::super::ownership::claim;
     use super::super::record::served;
+    use super::super::requests::{Request, Wanted};
     use super::*;
     use crate::home::Home;
 

@@ -11,9 +11,10 @@ use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use super::activity::Activity;
-use super::folder::{Folder, Found, Life, Request, Wanted};
+use super::folder::{Folder, Found, Life};
 use super::moment::Moment;
 use super::record::{Record, Served, VERSION};
+use super::requests::{Request, Wanted};
 use crate::backoff::random;
 use crate::error::Failure;
 use crate::home::Home;
