@@ -31,7 +31,12 @@ pub async fn run(global: &Global, args: &ServeArgs, output: &Output) -> Result<(
         () = signals.next() => return Err(Failure::interrupted()),
     };
     let stop = CancellationToken::new();
-    let serving = prepared.run(&stop, output);
+    let serving = async {
+        match prepared {
+            Prepared::One(account) => account.run(stop.clone()).await,
+            Prepared::All(names) => serve_all(names, global, args, &stop, output).await,
+        }
+    };
     tokio::pin!(serving);
     loop {
         tokio::select! {
@@ -51,26 +56,17 @@ pub async fn run(global: &Global, args: &ServeArgs, output: &Output) -> Result<(
 /// What is going to be served.
 enum Prepared {
     One(Box<ServedAccount>),
-    All(Vec<(String, Result<ServedAccount, Failure>)>),
+    All(Vec<String>),
 }
 
 async fn prepare(global: &Global, args: &ServeArgs, output: &Output) -> Result<Prepared, Failure> {
-    if !args.all_accounts {
-        let account = args.account.as_deref();
-        let served = ServedAccount::prepare(global, args, account, false, output).await?;
-        return Ok(Prepared::One(Box::new(served)));
+    if args.all_accounts {
+        let names = enabled_accounts(global, &args.channel, output).await?;
+        return Ok(Prepared::All(names));
     }
-    let mut all = Vec::new();
-    for name in enabled_accounts(global, &args.channel, output).await? {
-        // Each with a sandbox of its own: they do not wait for one another's calls, and may even
-        // have different plugins.
-        let served = ServedAccount::prepare(global, args, Some(&name), true, output).await;
-        if let Err(failure) = &served {
-            report(&name, failure, output);
-        }
-        all.push((name, served));
-    }
-    Ok(Prepared::All(all))
+    let account = args.account.as_deref();
+    let served = ServedAccount::prepare(global, args, account, false, output).await?;
+    Ok(Prepared::One(Box::new(served)))
 }
 
 /// The names of the accounts that are switched on.
@@ -106,32 +102,39 @@ async fn enabled_accounts(
         .collect())
 }
 
-impl Prepared {
-    async fn run(self, stop: &CancellationToken, output: &Output) -> Result<(), Failure> {
-        let all = match self {
-            // A child: asked to stop one account, the others go on.
-            Self::One(account) => return account.run(stop.child_token()).await,
-            Self::All(all) => all,
+/// Serves all accounts side by side, each with a sandbox of its own: they do not wait for one another's
+/// calls, and may even have different plugins.
+async fn serve_all(
+    names: Vec<String>,
+    global: &Global,
+    args: &ServeArgs,
+    stop: &CancellationToken,
+    output: &Output,
+) -> Result<(), Failure> {
+    let serving = names.iter().map(|name| async move {
+        let account = tokio::select! {
+            account = ServedAccount::prepare(global, args, Some(name), true, output) => account?,
+            () = stop.cancelled() => return Ok(()),
         };
-        let total = all.len();
-        let serving = all.into_iter().map(|(name, account)| async move {
-            let Ok(account) = account else { return false };
-            let done = account.run(stop.child_token()).await;
-            match &done {
-                Ok(()) => output.say(&format!("[{name}] ended")),
-                Err(failure) => report(&name, failure, output),
-            }
-            done.is_ok()
-        });
-        let served = join_all(serving).await;
-        match served.iter().filter(|well| !**well).count() {
-            0 => Ok(()),
-            failed => Err(Failure::operator(
-                "accounts_failed",
-                format!("{failed} of {total} accounts could not be served"),
-            )
-            .hint("each of them was reported above, with what to do")),
+        // A child: asked to stop one account, the others go on.
+        account.run(stop.child_token()).await
+    });
+    let serving = serving.zip(&names).map(|(served, name)| async move {
+        let done = served.await;
+        match &done {
+            Ok(()) => output.say(&format!("[{name}] ended")),
+            Err(failure) => report(name, failure, output),
         }
+        done.is_ok()
+    });
+    let served = join_all(serving).await;
+    match served.iter().filter(|well| !**well).count() {
+        0 => Ok(()),
+        failed => Err(Failure::operator(
+            "accounts_failed",
+            format!("{failed} of {} accounts could not be served", served.len()),
+        )
+        .hint("each of them was reported above, with what to do")),
     }
 }
 
