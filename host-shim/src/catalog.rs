@@ -7,6 +7,7 @@ use crate::component::bindings::{
     Account, AccountReport, Health, Issue, Operation, Report, Severity,
 };
 use crate::discovery::manifest::Manifest;
+use crate::serve::runtime_state::ServeRuntime;
 
 /// Metadata keys a plugin is advised to set.
 const RECOMMENDED_METADATA: [&str; 8] = [
@@ -109,8 +110,8 @@ pub struct SnapshotOperation {
     pub command: String,
     pub health: &'static str,
     pub issues: Vec<SnapshotIssue>,
-    /// The serve loop's state; nobody tracks one so far.
-    pub runtime: Option<serde_json::Value>,
+    /// The reply loop's state; none for what has no loop.
+    pub runtime: Option<ServeRuntime>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -171,8 +172,13 @@ pub fn entry(manifest: &Manifest, report: &Report) -> Entry {
     }
 }
 
-/// One account as a listing shows it.
-pub fn snapshot(manifest: &Manifest, report: &Report, entry: &AccountReport) -> Snapshot {
+/// One account as a listing shows it; `runtime` is the state of its reply loop.
+pub fn snapshot(
+    manifest: &Manifest,
+    report: &Report,
+    entry: &AccountReport,
+    runtime: &ServeRuntime,
+) -> Snapshot {
     let account = &entry.account;
     Snapshot {
         id: manifest.channel_id.clone(),
@@ -196,7 +202,10 @@ pub fn snapshot(manifest: &Manifest, report: &Report, entry: &AccountReport) -> 
                 command: command(manifest, readiness.operation),
                 health: health_id(readiness.health),
                 issues: readiness.issues.iter().map(issue).collect(),
-                runtime: None,
+                runtime: match readiness.operation {
+                    Operation::Send => None,
+                    Operation::Serve => Some(runtime.clone()),
+                },
             })
             .collect(),
     }

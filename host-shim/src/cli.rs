@@ -16,9 +16,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::logging::LogFilter;
 
 pub use self::channel::{
-    BackupArgs, BridgeCommand, BridgeLogoutArgs, BridgeMetricsArgs, BridgePairLinkArgs, BridgeResumeArgs,
-    BridgeRunArgs, BridgeStatusArgs, ChannelCli, ChannelCommand, InboxCommand, InboxDropArgs,
-    InboxListArgs, InboxRetryArgs, InboxShowArgs, InboxState, PauseArgs,
+    BackupArgs, BridgeCommand, BridgeLogoutArgs, BridgeMetricsArgs, BridgePairLinkArgs,
+    BridgeResumeArgs, BridgeRunArgs, BridgeStatusArgs, ChannelCli, ChannelCommand, InboxCommand,
+    InboxDropArgs, InboxListArgs, InboxRetryArgs, InboxShowArgs, InboxState, PauseArgs,
 };
 pub use self::chats::{ChatsAllowArgs, ChatsArgs, ChatsCommand, ChatsListArgs};
 pub use self::setup::SetupArgs;
@@ -184,8 +184,14 @@ loong channels send wa-personal --target contact:+15551234567 --text 'hello' --i
     )]
     Send(SendArgs),
     /// Receive messages and reply to them, until stopped
-    #[command(after_help = "Examples:\n  loong channels serve whatsapp-personal\n  \
-loong channels serve whatsapp-personal --reply echo --once")]
+    #[command(
+        after_help = "One process answers for an account; a second start says which one.\n\n\
+Examples:\n  loong channels serve whatsapp-personal\n  \
+loong channels serve whatsapp-personal --reply echo --once\n  \
+loong channels serve whatsapp-personal --all-accounts\n  \
+loong channels serve whatsapp-personal --stop\n  \
+loong channels serve whatsapp-personal --stop-duplicates --json"
+    )]
     Serve(ServeArgs),
 }
 
@@ -230,6 +236,7 @@ pub struct SendArgs {
 }
 
 #[derive(Debug, Clone, Args)]
+#[command(group = clap::ArgGroup::new("ending").args(["stop", "stop_duplicates"]))]
 pub struct ServeArgs {
     /// Channel id or alias
     pub channel: String,
@@ -242,6 +249,18 @@ pub struct ServeArgs {
     /// Answer what is waiting, then stop
     #[arg(long)]
     pub once: bool,
+    /// Every account that is switched on, side by side
+    #[arg(long, conflicts_with = "account")]
+    pub all_accounts: bool,
+    /// Ask the process that serves the account with this configuration to finish, and wait for it
+    #[arg(long, conflicts_with_all = ["once", "reply"])]
+    pub stop: bool,
+    /// Keep the newest process that serves the account, and have the others finish
+    #[arg(long, conflicts_with_all = ["once", "reply"])]
+    pub stop_duplicates: bool,
+    /// Print what was stopped as JSON
+    #[arg(long, requires = "ending")]
+    pub json: bool,
 }
 
 /// The reply engines.
@@ -334,6 +353,31 @@ mod tests {
             panic!("{cli:?}")
         };
         assert!(channels.command.is_none() && channels.list.json);
+    }
+
+    #[test]
+    fn what_serves_and_what_ends_others_cannot_be_asked_at_once() {
+        let serve = |words: &[&str]| {
+            Cli::try_parse_from([&["loong", "channels", "serve", "pigeon-post"], words].concat())
+        };
+        for words in [
+            &["--all-accounts", "--once"][..],
+            &["--stop", "--account", "work", "--json"],
+            &["--stop", "--all-accounts"],
+            &["--stop-duplicates", "--json"],
+        ] {
+            serve(words).unwrap();
+        }
+        for words in [
+            &["--stop", "--once"][..],
+            &["--stop", "--reply", "echo"],
+            &["--stop", "--stop-duplicates"],
+            &["--stop-duplicates", "--once"],
+            &["--all-accounts", "--account", "work"],
+            &["--json"],
+        ] {
+            serve(words).unwrap_err();
+        }
     }
 
     fn run_with(more: &[&str]) -> Result<ChannelCli, clap::Error> {

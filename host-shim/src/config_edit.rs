@@ -1,8 +1,8 @@
 //! Changes to the operator's configuration file, made for them and on their word: comments, order
 //! and everything that was not meant stay as they are. What to change is the caller's.
 
-mod lists;
 mod comment;
+mod lists;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -10,8 +10,22 @@ use loong::cli::{ChannelCli, Cli, Command};
 
 /// Programs that are not ours; who maintains a page has tried them.
 const STRANGERS: [&str; 16] = [
-    "cargo", "cat", "cd", "chmod", "curl", "docker", "echo", "export", "journalctl", "mkdir",
-    "node", "npm", "sha256sum", "systemctl", "tar", "cp",
+    "cargo",
+    "cat",
+    "cd",
+    "chmod",
+    "curl",
+    "docker",
+    "echo",
+    "export",
+    "journalctl",
+    "mkdir",
+    "node",
+    "npm",
+    "sha256sum",
+    "systemctl",
+    "tar",
+    "cp",
 ];
 
 #[test]
@@ -160,8 +174,9 @@ fn commands(line: &str) -> Vec<Vec<String>> {
             let redirected = words.iter().position(|word| word.starts_with('>'));
             let words = words.get(..redirected.unwrap_or(words.len())).unwrap();
             let assigned = |word: &&String| {
-                word.split_once('=')
-                    .is_some_and(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+                word.split_once('=').is_some_and(|(name, _)| {
+                    name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+                })
             };
             words.iter().skip_while(assigned).cloned().collect()
         })

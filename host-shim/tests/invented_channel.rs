@@ -45,7 +45,12 @@ async fn it_is_listed_with_its_own_words() {
     assert_eq!(account["configured_account_id"], "flock");
     assert_eq!(account["api_base_url"], tower.url);
     assert_eq!(account["operations"][1]["health"], "ready");
-    assert!(account["operations"][1]["runtime"].is_null());
+    assert!(account["operations"][0]["runtime"].is_null());
+    assert_eq!(account["operations"][1]["runtime"]["running"], false);
+    assert_eq!(
+        account["operations"][1]["runtime"]["account_id"],
+        "pigeon_flock"
+    );
 
     let words = place.loong(&["channels"]).await.stdout;
     assert!(

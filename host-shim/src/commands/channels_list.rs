@@ -4,13 +4,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::opened::{Loader, Survey, document, unloadable};
+use super::serve_line::serve_line;
 use crate::catalog::{self, Entry, Snapshot, SnapshotIssue};
 use crate::cli::{Global, ListArgs};
-use crate::component::bindings::Report;
+use crate::component::bindings::{Account, Report};
 use crate::config_warnings::ConfigWarning;
 use crate::discovery::roots::Plugin;
 use crate::error::Failure;
 use crate::output::Output;
+use crate::serve::runtime_state::{self, Moment, ServeRuntime};
 
 /// The listing; the fields other hosts have, and ours after them.
 #[derive(Debug, Serialize)]
@@ -150,10 +152,26 @@ async fn surface(survey: &Survey, loader: &Loader, id: &str) -> Result<Surface, 
     let report = channel
         .validate_config(document(&survey.block(plugin), None, None))
         .await?;
-    Ok(surface_of(plugin, &report, survey.is_configured(plugin)))
+    let runtime = |account: &Account| {
+        let (id, label) = (&account.runtime_id, &account.runtime_label);
+        runtime_state::read(
+            &survey.home,
+            &plugin.manifest.channel_id,
+            id,
+            label,
+            Moment::now(),
+        )
+    };
+    let configured = survey.is_configured(plugin);
+    Ok(surface_of(plugin, &report, configured, runtime))
 }
 
-fn surface_of(plugin: &Plugin, report: &Report, configured: bool) -> Surface {
+fn surface_of(
+    plugin: &Plugin,
+    report: &Report,
+    configured: bool,
+    runtime: impl Fn(&Account) -> ServeRuntime,
+) -> Surface {
     let manifest = &plugin.manifest;
     let accounts = if configured {
         report.accounts.as_slice()
@@ -164,7 +182,7 @@ fn surface_of(plugin: &Plugin, report: &Report, configured: bool) -> Surface {
         catalog: catalog::entry(manifest, report),
         configured_accounts: accounts
             .iter()
-            .map(|entry| catalog::snapshot(manifest, report, entry))
+            .map(|entry| catalog::snapshot(manifest, report, entry, &runtime(&entry.account)))
             .collect(),
         default_configured_account_id: accounts
             .iter()
@@ -229,7 +247,21 @@ fn print_account(account: &Snapshot, output: &Output) {
         account.configured_account_label
     ));
     for operation in &account.operations {
-        output.data(&format!("    {:<6} {}", operation.id, operation.health));
+        let runs = match &operation.runtime {
+            Some(runtime) => format!("; {}", serve_line(runtime, Moment::now())),
+            None => String::new(),
+        };
+        output.data(&format!(
+            "    {:<6} {}{runs}",
+            operation.id, operation.health
+        ));
+        for problem in operation
+            .runtime
+            .iter()
+            .flat_map(|runtime| &runtime.problems)
+        {
+            output.data(&format!("      warning: {problem}"));
+        }
         for issue in &operation.issues {
             print_issue("      ", issue, output);
         }

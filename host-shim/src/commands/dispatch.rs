@@ -27,6 +27,9 @@ pub async fn dispatch(invocation: Invocation, output: &Output) -> Result<(), Fai
             Some(ChannelsCommand::Send(args)) => {
                 interruptible(channels_send::run(global, &args, output)).await
             }
+            Some(ChannelsCommand::Serve(args)) if args.stop || args.stop_duplicates => {
+                interruptible(serve::end_others(global, &args, output)).await
+            }
             Some(ChannelsCommand::Serve(args)) => serve::run(global, &args, output).await,
         },
         Invoked::Config(ConfigCommand::Schema(args)) => config_schema::run(global, &args, output),
@@ -85,9 +88,7 @@ async fn channel(
         ChannelCommand::Inbox(command) => {
             interruptible(inbox::run(global, name, &command, output)).await
         }
-        ChannelCommand::Chats(args) => {
-            interruptible(chats::run(global, name, &args, output)).await
-        }
+        ChannelCommand::Chats(args) => interruptible(chats::run(global, name, &args, output)).await,
         ChannelCommand::Backup(args) => {
             interruptible(backup::backup(global, name, &args, output)).await
         }

@@ -27,13 +27,13 @@ mod confirm;
 mod dispatch;
 pub mod doctor;
 mod enter_key;
-mod followed_account;
 pub mod inbox;
 pub mod man;
 pub mod opened;
 pub mod pause;
 mod running_bridge;
 pub mod serve;
+mod serve_line;
 pub mod setup;
 mod signals;
 

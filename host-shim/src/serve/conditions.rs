@@ -26,10 +26,12 @@ impl Conditions {
         }
     }
 
-    /// `what` does not work; said when it is news.
+    /// `what` does not work; the reason is said when it is news.
     pub(super) fn down(&self, what: WaitingFor, reason: String, hint: String) {
         let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
-        if !down.contains(&what) {
+        if down.contains(&what) {
+            (self.tell)(ServeEvent::StillWaiting { for_what: what });
+        } else {
             down.push(what);
             (self.tell)(ServeEvent::Waiting {
                 for_what: what,

@@ -52,8 +52,16 @@ pub enum ServeEvent {
         reason: String,
         hint: String,
     },
+    /// Tried again, and still nothing; nobody needs to be told once more.
+    StillWaiting {
+        for_what: WaitingFor,
+    },
     Recovered {
         from: WaitingFor,
+    },
+    /// So many answers are under way from now on.
+    UnderWay {
+        answers: usize,
     },
     /// The conversation history cannot be used; replies go on without.
     NoHistory {

@@ -11,4 +11,5 @@ pub mod history;
 mod polling;
 pub mod reply;
 pub mod reply_loop;
+pub mod runtime_state;
 pub mod steps;

@@ -159,6 +159,9 @@ impl ReplyLoop {
                 }
                 Woken::Probed(Err(error)) => {
                     tracing::debug!("the reply engine is still down: {error}");
+                    (self.shared.tell)(ServeEvent::StillWaiting {
+                        for_what: WaitingFor::Engine,
+                    });
                     self.engine = EngineState::Down(Instant::now() + self.engine_backoff.wait());
                 }
                 Woken::Time => {}
@@ -176,13 +179,24 @@ impl ReplyLoop {
 
     fn start_answers(&mut self) {
         let places = self.places();
-        for message in self.conversations.start(Instant::now(), places) {
+        let started = self.conversations.start(Instant::now(), places);
+        if started.is_empty() {
+            return;
+        }
+        for message in started {
             let shared = Arc::clone(&self.shared);
             self.answers.spawn(async move {
                 let outcome = shared.answer(&message).await;
                 (message, outcome)
             });
         }
+        self.tell_under_way();
+    }
+
+    fn tell_under_way(&self) {
+        (self.shared.tell)(ServeEvent::UnderWay {
+            answers: self.answers.len(),
+        });
     }
 
     /// How many messages may be asked for now. None while some are on their way back: they would
@@ -336,6 +350,7 @@ impl ReplyLoop {
 
     fn answered(&mut self, message: &InboundMessage, outcome: Outcome) -> Result<(), Failure> {
         let now = Instant::now();
+        self.tell_under_way();
         // What was settled or given back makes room, and may let something new come.
         if self.connected && !matches!(outcome, Outcome::GivenBack) {
             self.polling.hurry();
@@ -438,7 +453,11 @@ impl ReplyLoop {
         }
         let give_up = self.shared.give_up.clone();
         let last_words = async {
-            while self.answers.join_next().await.is_some() {}
+            while self.answers.join_next().await.is_some() {
+                (self.shared.tell)(ServeEvent::UnderWay {
+                    answers: self.answers.len(),
+                });
+            }
             self.errands.all_done().await;
         };
         tokio::pin!(last_words);

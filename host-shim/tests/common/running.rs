@@ -1,9 +1,12 @@
-//! A bridge that `bridge run` starts: a small one in Node that a story brings along.
+//! A `loong` that runs while a story goes on; and a bridge for `bridge run` to start, a small one in
+//! Node that a story brings along.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Child;
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{Place, Ran, end_of};
 
@@ -27,7 +30,7 @@ pub fn token_file(place: &Place, port: u16) -> std::path::PathBuf {
     place.path(&format!("home/run/bridge-127.0.0.1-{port}.token"))
 }
 
-/// A running `bridge run`, past its first events.
+/// A `loong` that runs.
 pub struct Running {
     child: Option<Child>,
     /// What it has said on standard error.
@@ -36,8 +39,11 @@ pub struct Running {
 
 impl Running {
     pub fn start(place: &Place, more: &[&str]) -> Self {
-        let arguments = [&["pigeon-post", "bridge", "run"], more].concat();
-        let mut child = place.start(&arguments);
+        Self::of(place.start(&[&["pigeon-post", "bridge", "run"], more].concat()))
+    }
+
+    /// Listens to a `loong` that was started.
+    pub fn of(mut child: Child) -> Self {
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (said, words) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -74,12 +80,31 @@ impl Running {
     }
 
     /// Stops it; its words are those that nobody has waited for.
-    pub async fn stop(mut self) -> Ran {
-        let child = self.child.take().unwrap();
-        let process = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
-        let ran = end_of(child).await;
-        let stderr = self.words.iter().map(|line| line + "\n").collect();
+    pub async fn stop(self) -> Ran {
+        self.signal(Signal::TERM);
+        self.ends().await
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let process = Pid::from_child(self.child.as_ref().unwrap());
+        kill_process(process, signal).unwrap();
+    }
+
+    /// Waits until it has ended; its words are those that nobody has waited for.
+    pub async fn ends(mut self) -> Ran {
+        let ran = end_of(self.child.take().unwrap()).await;
+        let stderr = self
+            .words
+            .iter()
+            .map(|line| {
+                line + "
+"
+            })
+            .collect();
         Ran { stderr, ..ran }
     }
 }

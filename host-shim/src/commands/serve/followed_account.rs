@@ -7,19 +7,19 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 
-use super::opened::{Opened, document, ready, to_json};
+use super::words::Voice;
+use crate::commands::opened::{Opened, document, ready, to_json};
 use crate::component::bindings::{Account, Operation, Step, StepOutcome};
 use crate::component::call_error::CallError;
 use crate::config::Config;
 use crate::error::Failure;
-use crate::output::Output;
 use crate::serve::steps::Steps;
 
 /// Does the steps of an account, with the list that the file names when messages are asked for.
 #[derive(Debug)]
 pub(super) struct FollowedAccount {
     opened: Opened,
-    output: Output,
+    voice: Voice,
     now: Mutex<Now>,
 }
 
@@ -39,11 +39,7 @@ impl FollowedAccount {
             account,
             seen: None,
         });
-        Self {
-            opened,
-            output,
-            now,
-        }
+        Self { opened, voice, now }
     }
 
     /// Takes the list over when the file has changed; a file that cannot be used changes nothing,
@@ -58,7 +54,7 @@ impl FollowedAccount {
         let list = match self.list().await {
             Ok(list) => list,
             Err(failure) => {
-                self.output.warn(&format!(
+                self.voice.warn(&format!(
                     "the changed configuration cannot be used, the list of chats stays as it was: {failure}"
                 ));
                 return;
@@ -66,7 +62,7 @@ impl FollowedAccount {
         };
         let mut now = self.now();
         if now.account.allowed_chats != list {
-            self.output.say(&format!(
+            self.voice.say(&format!(
                 "the list of chats has changed; it has {} entries now",
                 list.len()
             ));
