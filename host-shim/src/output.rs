@@ -297,6 +297,7 @@ pub(crate) mod tests {
         Output {
             data: Arc::new(Stream::new(Box::new(data.clone()), true)),
             words: Arc::new(Stream::new(Box::new(words.clone()), true)),
+            in_json: false,
         }
     }
 

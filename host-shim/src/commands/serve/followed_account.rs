@@ -34,7 +34,7 @@ struct Now {
 type Stamp = (SystemTime, u64);
 
 impl FollowedAccount {
-    pub(super) fn new(opened: Opened, account: Account, output: Output) -> Self {
+    pub(super) fn new(opened: Opened, account: Account, voice: Voice) -> Self {
         let now = Mutex::new(Now {
             account,
             seen: None,

@@ -61,6 +61,7 @@ pub async fn run(
     let changed = write(edit, &before, args, output).await?;
     let global = Global {
         config: Some(config.clone()),
+        ..global.clone()
     };
     let outcome = Outcome {
         changed,

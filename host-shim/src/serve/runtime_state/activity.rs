@@ -152,7 +152,7 @@ mod tests {
     fn answered() -> ServeEvent {
         ServeEvent::AnswerOut {
             chat: ChatRef::of("a"),
-            message_id: "m".to_owned(),
+            cursor: "m".to_owned(),
             status: DeliveryStatus::Sent,
         }
     }
@@ -160,7 +160,7 @@ mod tests {
     fn failed() -> ServeEvent {
         ServeEvent::AttemptFailed {
             chat: ChatRef::of("a"),
-            message_id: "m".to_owned(),
+            cursor: "m".to_owned(),
             attempt: 1,
             reason: "+15550100 said: secret".to_owned(),
         }
@@ -213,7 +213,7 @@ mod tests {
         activity.note(&waiting(WaitingFor::Sending), at(0));
         let nothing_to_say = ServeEvent::NoReply {
             chat: ChatRef::of("b"),
-            message_id: "m".to_owned(),
+            cursor: "m".to_owned(),
         };
         activity.note(&nothing_to_say, at(1));
         assert_eq!(activity.consecutive_failures, 1);
