@@ -119,7 +119,7 @@ export class Metrics {
     if (lastFrameAt === null) this.#frameAge.remove();
     else this.#frameAge.set(seconds(lastFrameAt, now));
     become(this.#reconnects, reconnects);
-    become(this.#refused, store.chats.refused().messages);
+    become(this.#refused, store.known.refused().messages);
     this.#paused.set(pause.active ? 1 : 0);
     this.#uptime.set(seconds(this.#startedAt, now));
     this.#memory.set(process.memoryUsage.rss());
