@@ -34,7 +34,7 @@ pub async fn run(global: &Global, args: &ServeArgs, output: &Output) -> Result<(
     let stop = CancellationToken::new();
     let serving = async {
         match prepared {
-            Prepared::One(account) => account.run(stop.clone()).await,
+            Prepared::One(account) => account.run(stop.child_token()).await,
             Prepared::All(names) => serve_all(names, global, args, &stop, output).await,
         }
     };
