@@ -2,8 +2,6 @@
 //! clear issue and not the whole block. Keys that are not known here are told and left alone: other
 //! hosts read the same file. What the values mean together is said by `account`.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Map, Value};
 
 use crate::channel::{AUTH_DIR_ENV, BRIDGE_URL_ENV, CONFIG_KEY};
@@ -170,7 +168,7 @@ impl Block {
 
 /// Every key that is read, in the block and in the table of an account.
 #[must_use]
-pub fn known_keys() -> (BTreeSet<String>, BTreeSet<String>) {
+pub fn known_keys() -> (Vec<String>, Vec<String>) {
     let empty = Map::new();
     let of = |more: &[&str]| {
         let mut reader = Reader::new(&empty, CONFIG_KEY, more);
@@ -228,7 +226,7 @@ struct Reader<'a> {
     path: &'a str,
     issues: Vec<(Field, Issue)>,
     /// Every key that was asked for.
-    known: BTreeSet<String>,
+    known: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
@@ -243,7 +241,7 @@ impl<'a> Reader<'a> {
     }
 
     fn get(&mut self, key: &str) -> Option<&'a Value> {
-        self.known.insert(key.to_owned());
+        self.known.push(key.to_owned());
         self.entry.get(key)
     }
 
@@ -260,7 +258,7 @@ impl<'a> Reader<'a> {
     }
 
     fn text(&mut self, key: &str, field: Field) -> Option<String> {
-        self.known.insert(key.to_owned());
+        self.known.push(key.to_owned());
         read_text(self.entry, self.path, key).unwrap_or_else(|issue| {
             self.issues.push((field, issue));
             None

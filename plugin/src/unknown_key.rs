@@ -1,15 +1,13 @@
 //! Keys that nobody reads: a slip of the pen, or meant for another program. Only ever a warning,
 //! because the second cannot be told from the first.
 
-use std::collections::BTreeSet;
-
 use crate::config::Issue;
 
 /// A warning for each of the `keys` of the table at `path` that is not `known`.
 pub(crate) fn warnings<'a>(
     path: &str,
     keys: impl Iterator<Item = &'a String>,
-    known: &BTreeSet<String>,
+    known: &[String],
 ) -> Vec<Issue> {
     let unknown = keys.filter(|key| !known.contains(*key));
     unknown

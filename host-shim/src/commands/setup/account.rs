@@ -53,6 +53,11 @@ impl Desk<'_> {
     /// # Errors
     /// An answer is missing or refused; `edit` is then not to be saved.
     pub(super) async fn write(&self, edit: &mut ConfigEdit) -> Result<AccountReport, Failure> {
+        let key = self.guest.plugin.manifest.config_key.as_str();
+        if edit.has(&[key]) {
+            // Something else than a table is nobody's account.
+            edit.table(&[key])?;
+        }
         let (name, slot, values) = self.name(edit).await?;
         let values = self.chats(edit, &name, &slot, values).await?;
         self.apply(edit, &slot, &values)?;

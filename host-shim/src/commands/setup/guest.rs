@@ -120,9 +120,6 @@ pub(super) fn chosen(report: &Report) -> Option<&AccountReport> {
 
 /// What is wrong with the chosen account, in the component's words; none when it can work.
 pub(super) fn complaint(report: &Report) -> Option<Failure> {
-    if let Err(error) = &report.selected {
-        return Some(Failure::usage(&error.code, &error.message).hint(&error.hint));
-    }
     let entry = chosen(report);
     let readiness = entry.iter().flat_map(|entry| &entry.readiness);
     let issues = readiness.clone().flat_map(|readiness| &readiness.issues);
@@ -133,6 +130,9 @@ pub(super) fn complaint(report: &Report) -> Option<Failure> {
         .find(|issue| issue.severity == Severity::Error);
     if let Some(issue) = wrong {
         return Some(Failure::usage(&issue.code, &issue.message).hint(&issue.hint));
+    }
+    if let Err(error) = &report.selected {
+        return Some(Failure::usage(&error.code, &error.message).hint(&error.hint));
     }
     readiness
         .into_iter()

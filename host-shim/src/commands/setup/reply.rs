@@ -7,7 +7,7 @@ use super::question::{Asker, Question, refused};
 use crate::cli::{ReplyKind, SetupArgs};
 use crate::config::Config;
 use crate::config_edit::{ConfigEdit, inline};
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure};
 use crate::output::Output;
 use crate::serve::reply::config::ReplySettings;
 use crate::serve::reply::provider_config;
@@ -229,7 +229,11 @@ fn judged(edit: &ConfigEdit, key: &str, value: toml_edit::Value) -> Result<Confi
     };
     let mut would_be = edit.clone();
     would_be.describe(PROVIDER, key, value, comment)?;
-    settings(&would_be)?;
+    let refused = |failure| Failure {
+        exit: ExitCode::Usage,
+        ..failure
+    };
+    settings(&would_be).map_err(refused)?;
     Ok(would_be)
 }
 
