@@ -70,6 +70,8 @@ readline.createInterface({input: process.stdin}).on('line', (line) => {
 /// A place with the bridge running.
 fn running() -> (Place, Running) {
     let (place, _port) = place_with_bridge(BRIDGE);
+    let text = config(&place);
+    place.configure(&format!("{text}allowed_chat_ids = ['south']\n"));
     let running = Running::start(&place, &[]);
     running.says("a message is parked after 6 attempts");
     (place, running)
@@ -238,7 +240,7 @@ async fn a_running_bridge_is_told_the_new_list_and_one_that_is_deaf_must_be_star
     assert_eq!(ran.json()["bridge"], "told", "{ran:#?}");
     let told: Value =
         serde_json::from_str(asked(&place).last().unwrap()[2].as_str().unwrap()).unwrap();
-    assert_eq!(told, json!({ "allowed_chat_ids": ["north"] }));
+    assert_eq!(told, json!({ "allowed_chat_ids": ["south", "north"] }));
     let ran = chats(&place, &["allow", "deaf"]).await;
     assert_eq!(ran.code, Some(0), "{ran:#?}");
     assert!(
@@ -246,7 +248,7 @@ async fn a_running_bridge_is_told_the_new_list_and_one_that_is_deaf_must_be_star
         "{ran:#?}"
     );
     assert!(ran.stderr.contains("start it again"), "{ran:#?}");
-    assert!(config(&place).contains("allowed_chat_ids = [\"north\", \"deaf\"]"));
+    assert!(config(&place).contains("allowed_chat_ids = ['south', \"north\", \"deaf\"]"));
     assert_eq!(running.stop().await.code, Some(0));
 }
 
@@ -257,7 +259,7 @@ async fn what_cannot_be_meant_is_refused_and_the_file_stays_as_it_is() {
     refuses(
         &place,
         &["allow", "north", "--account", "geese"],
-        1,
+        2,
         "there is one flock",
     )
     .await;
@@ -292,6 +294,15 @@ async fn what_cannot_be_meant_is_refused_and_the_file_stays_as_it_is() {
         &["allow", "north"],
         1,
         "`pigeon.allowed_chat_ids` in",
+    )
+    .await;
+
+    let place = listing("");
+    refuses(
+        &place,
+        &["allow", "north"],
+        1,
+        "would let in others than are meant",
     )
     .await;
 }

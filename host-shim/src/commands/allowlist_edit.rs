@@ -101,6 +101,7 @@ pub(super) async fn checked(
     edit: &ConfigEdit,
     account: &str,
     entries: &[&str],
+    narrow: bool,
 ) -> Result<Report, Failure> {
     let config = Config::parse(edit.path(), edit.text())?;
     let block = config.section(&opened.plugin.manifest.config_key);
@@ -121,17 +122,23 @@ pub(super) async fn checked(
         .because(&fresh.message)
         .hint(fresh.hint.clone()));
     }
-    if is_meant(before, &after, account, entries) {
+    if is_meant(before, &after, account, entries, narrow) {
         return Ok(after);
     }
     Err(Failure::operator(
         "list_not_meant",
-        "the changed configuration would let in others than meant, so nothing was changed",
+        "the changed configuration would let in others than are meant, so nothing was changed",
     )
     .hint("change the list by hand, then run `loong doctor`"))
 }
 
-fn is_meant(before: &Report, after: &Report, account: &str, entries: &[&str]) -> bool {
+fn is_meant(
+    before: &Report,
+    after: &Report,
+    account: &str,
+    entries: &[&str],
+    narrow: bool,
+) -> bool {
     let lists = |report: &Report| -> Vec<(String, Vec<String>)> {
         let accounts = report.accounts.iter().map(|entry| &entry.account);
         accounts
@@ -150,9 +157,12 @@ fn is_meant(before: &Report, after: &Report, account: &str, entries: &[&str]) ->
         return false;
     };
     let added = |entry: &String| was.contains(entry) || entries.contains(&entry.as_str());
-    let kept = |entry: &String| is.contains(entry) || entry.trim() == EVERYBODY;
+    let star = |entry: &String| entry.trim() == EVERYBODY;
+    // Where no list at all lets everybody in, a first entry would keep them out.
+    let kept = |entry: &String| is.contains(entry) || (narrow && star(entry));
     others(before) == others(after)
         && is.iter().all(added)
+        && !(narrow && is.iter().any(star))
         && was.iter().all(kept)
         && entries.iter().all(|&entry| is.iter().any(|it| it == entry))
 }

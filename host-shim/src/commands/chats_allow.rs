@@ -88,7 +88,7 @@ pub(super) async fn run(
 
     let mut edit = ConfigEdit::open(&opened.survey.config.path)?;
     list.change(&mut edit, &fresh, narrowed)?;
-    let after = checked(&opened, &before, &edit, id, &fresh).await?;
+    let after = checked(&opened, &before, &edit, id, &fresh, narrowed).await?;
     let after = selected(&after)?;
     if narrowed && !args.yes {
         confirm(&after.account.allowed_chats, output).await?;
