@@ -29,6 +29,7 @@ use serde::Serialize;
 
 use self::check::{Check, Checks, Id, Status, subject};
 use self::remedy::{Fix, Remedy};
+use self::shell::quoted;
 use super::opened::{Loader, Survey, working_directory};
 use crate::cli::{DoctorArgs, Global};
 use crate::discovery::nearby::nearby_roots;
@@ -71,7 +72,14 @@ pub async fn run(global: &Global, args: &DoctorArgs, output: &Output) -> Result<
             tried.push(remedy.clone());
         }
     };
-    print(&checks, &fixes, args, output)
+    print(&checks, &fixes, &how_to_fix(global), args, output)
+}
+
+/// With the configuration that this run was given, or it would be about another.
+fn how_to_fix(global: &Global) -> String {
+    let config = global.config.as_deref();
+    let config = config.map_or_else(String::new, |path| format!(" --config {}", quoted(path)));
+    format!("loong doctor --fix{config}")
 }
 
 /// The first remedy that has not been tried yet.
@@ -135,6 +143,7 @@ async fn installation(checks: &mut Checks, global: &Global, home: &Home) -> Resu
 fn print(
     checks: &[Check],
     fixes: &[Fix],
+    how_to_fix: &str,
     args: &DoctorArgs,
     output: &Output,
 ) -> Result<(), Failure> {
@@ -164,7 +173,7 @@ fn print(
             .filter(|check| check.fixable && check.status != Status::Ok)
             .count();
         if fixable > 0 && !args.fix {
-            output.data(&format!("loong doctor --fix can see to {fixable} of these"));
+            output.data(&format!("{how_to_fix} can see to {fixable} of these"));
         }
     }
     if failed == 0 {
