@@ -65,7 +65,7 @@ fn edit_record(place: &Place, change: impl FnOnce(&mut Value)) {
     fs::write(record, value.to_string()).unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_start_is_refused_and_the_first_can_be_stopped_from_elsewhere() {
     let (tower, _pigeons) = tower().await;
     let place = Place::with_pigeons(&tower.url);
@@ -102,7 +102,7 @@ async fn a_second_start_is_refused_and_the_first_can_be_stopped_from_elsewhere()
     assert!(nothing.stderr.contains("nothing serves"), "{nothing:#?}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_serves_can_be_stopped_when_its_configuration_is_broken_by_now() {
     let (tower, _pigeons) = tower().await;
     let place = Place::with_pigeons(&tower.url);
@@ -116,7 +116,7 @@ async fn what_serves_can_be_stopped_when_its_configuration_is_broken_by_now() {
     assert_eq!(serving.ends().await.code, Some(0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_slept_finds_that_it_was_replaced_and_answers_no_more() {
     let (tower, pigeons) = tower().await;
     let place = Place::with_pigeons(&tower.url);
@@ -143,7 +143,7 @@ async fn a_process_that_slept_finds_that_it_was_replaced_and_answers_no_more() {
     assert_eq!(next.stop().await.code, Some(0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn another_configuration_stands_by_and_the_newest_is_kept() {
     let (tower, pigeons) = tower().await;
     let place = Place::with_pigeons(&tower.url);
@@ -189,7 +189,7 @@ async fn another_configuration_stands_by_and_the_newest_is_kept() {
     assert_eq!(new.stop().await.code, Some(0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn one_that_serves_alone_has_no_duplicates_to_stop() {
     let (tower, _pigeons) = tower().await;
     let place = Place::with_pigeons(&tower.url);
@@ -203,7 +203,7 @@ async fn one_that_serves_alone_has_no_duplicates_to_stop() {
     assert_eq!(alone.stop().await.code, Some(0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn all_accounts_are_served_side_by_side_and_end_together() {
     let (north, pigeons) = tower().await;
     let (south, scouts) = tower().await;
@@ -261,7 +261,7 @@ async fn all_accounts_are_served_side_by_side_and_end_together() {
     assert_eq!(runtime(&place).await["running"], false);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_cannot_be_served_is_reported_and_stops_no_other() {
     let (tower, pigeons) = tower().await;
     let place = Place::with_pigeons(&tower.url);

@@ -100,23 +100,22 @@ async fn stopped_while_a_message_is_under_way_it_is_answered_first_and_nothing_i
     ana.says("take your time").await?;
     story.server().says("in   chat").await?;
 
-    let stop = story
+    let mut stop = story
         .machine
         .start("serve --stop", &[&SERVE[..], &["--stop"]].concat())?;
     story.server().says("finishing 1 under way").await?;
-    ana.says("one more").await?;
-    story.bridge().nth_event("message_in", 2).await?;
     // Opening a pipe for writing waits for its reader: never on a thread of the runtime.
     let opened = gate.clone();
     tokio::task::spawn_blocking(move || std::fs::write(opened, "open")).await??;
 
     ensure!(ana.next_message(PATIENCE).await?.text == "done");
-    let mut stop = stop;
+    ana.says("one more").await?;
+    story.bridge().nth_event("message_in", 2).await?;
     ensure!(stop.ends().await?.code() == Some(0), "{stop}");
     stop.says("has ended").await?;
     let (_, status) = story.posts("bridge_status", json!({})).await?;
     ensure!(
-        status["payload"]["queue"]["waiting"] == 1 && status["payload"]["queue"]["leased"] == 0,
+        status["payload"]["inbox"]["waiting"] == 1 && status["payload"]["inbox"]["leased"] == 0,
         "{status}"
     );
 
