@@ -175,7 +175,7 @@ fn asked(loong: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
     Ok(said.stdout)
 }
 
-/// A copy without symbols: they are half of the program, and nobody who gets it needs them.
+/// A copy without symbols: a fifth of the program, which nobody who gets it needs.
 fn strip(from: &Path, to: &Path) -> Result<()> {
     fs::copy(from, to).with_context(|| format!("cannot copy {}", from.display()))?;
     process::run("stripping loong", Command::new("strip").arg(to))
