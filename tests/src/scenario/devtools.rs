@@ -33,10 +33,12 @@ impl DevTools {
         tokio::spawn(async move {
             loop {
                 tokio::select! {
-                    more = said.recv() => match more {
-                        Some(message) if sink.send(message).await.is_ok() => {}
-                        Some(_) | None => return,
-                    },
+                    more = said.recv() => {
+                        let Some(message) = more else { return };
+                        if sink.send(message).await.is_err() {
+                            return;
+                        }
+                    }
                     more = stream.next() => {
                         let Some(Ok(message)) = more else { return };
                         let Ok(value) = serde_json::from_slice(&message.into_data()) else { continue };
