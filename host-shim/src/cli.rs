@@ -35,6 +35,7 @@ loong whatsapp-personal bridge run       start the bridge and link the account\n
 loong whatsapp-personal bridge install   install what the bridge needs\n  \
 loong whatsapp-personal bridge status    say how the running bridge is\n  \
 loong whatsapp-personal bridge metrics   its numbers, for Prometheus\n  \
+loong whatsapp-personal bridge pair-link a link that shows the QR code in a browser\n  \
 loong whatsapp-personal bridge resume    have a bridge that rests go on\n  \
 loong whatsapp-personal bridge logout    unlink the account\n  \
 loong whatsapp-personal pause, resume    the kill switch\n  \

@@ -19,6 +19,7 @@ const EXAMPLES: &str = "Examples:\n  loong whatsapp-personal setup\n  loong what
 loong whatsapp-personal bridge run --pairing-code +15551234567\n  \
 loong whatsapp-personal bridge install\n  loong whatsapp-personal bridge status\n  \
 loong whatsapp-personal bridge metrics\n  \
+loong whatsapp-personal bridge pair-link\n  \
 loong whatsapp-personal bridge resume\n  loong whatsapp-personal bridge logout\n  \
 loong whatsapp-personal pause\n  loong whatsapp-personal inbox list --state dead\n  \
 loong whatsapp-personal chats --refused\n  \

@@ -19,9 +19,10 @@ use crate::process;
 const PLUGIN: &str = "runtime-plugins/whatsapp-personal-bridge";
 const MANIFEST: &str = "loong.plugin.json";
 /// What the operator's host needs of the plugin's folder, beside the manifest and the component.
-const SHIPPED: [&str; 5] = [
+const SHIPPED: [&str; 6] = [
     ".npmrc",
     "bridge.mjs",
+    "config.schema.json",
     "package-lock.json",
     "package.json",
     "src",
@@ -150,7 +151,8 @@ fn spoken(loong: &Path, scratch: &Path, archive: &mut Archive) -> Result<()> {
         process::step("note: this loong writes no pages for man");
         return Ok(());
     }
-    asked(loong, &["man", &scratch.to_string_lossy()])?;
+    let pages = std::path::absolute(scratch)?;
+    asked(loong, &["man", &pages.to_string_lossy()])?;
     for page in fs::read_dir(scratch)? {
         let page = page?;
         archive.file(
@@ -165,7 +167,13 @@ fn spoken(loong: &Path, scratch: &Path, archive: &mut Archive) -> Result<()> {
 /// What the packed program prints: that it runs at all is seen on the way.
 fn asked(loong: &Path, arguments: &[&str]) -> Result<Vec<u8>> {
     let mut command = Command::new(loong);
-    let said = process::output(command.args(arguments))?;
+    // It says the same for whoever packs: the channels that lie here, and nobody's configuration.
+    command
+        .args(arguments)
+        .current_dir(process::root())
+        .env("LOONG_HOME", loong.with_file_name("nobodys-home"))
+        .env_remove("LOONG_CONFIG_PATH");
+    let said = process::output(&mut command)?;
     ensure!(
         said.status.success(),
         "{} failed: {}",
