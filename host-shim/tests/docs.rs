@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 use loong::cli::{ChannelCli, Cli, Command};
 
 /// Programs that are not ours; who maintains a page has tried them.
@@ -34,10 +35,11 @@ fn every_command_of_the_docs_is_one_that_the_program_takes() {
     let mut faults = Vec::new();
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap();
-        for line in shell_lines(&text).into_iter().chain(inline(&text)) {
+        let whole = shell_lines(&text).into_iter().map(|line| (line, false));
+        for (line, named) in whole.chain(inline(&text).into_iter().map(|line| (line, true))) {
             for command in commands(&line) {
                 seen += 1;
-                if let Err(why) = judge(&command) {
+                if let Err(why) = judge(&command, named) {
                     faults.push(format!("{}: `{line}`: {why}", page.display()));
                 }
             }
@@ -69,7 +71,7 @@ fn a_command_that_does_not_exist_is_noticed() {
         "rm -rf /",
     ] {
         let [command] = commands(wrong).try_into().unwrap();
-        assert!(judge(&command).is_err(), "{wrong}");
+        assert!(judge(&command, false).is_err(), "{wrong}");
     }
     for right in [
         "loong whatsapp-personal bridge run --pairing-code <phone>",
@@ -77,7 +79,7 @@ fn a_command_that_does_not_exist_is_noticed() {
         "FOO=1 loong doctor",
     ] {
         for command in commands(right) {
-            judge(&command).unwrap();
+            judge(&command, false).unwrap();
         }
     }
 }
@@ -204,7 +206,8 @@ fn placeholders_filled(line: &str) -> String {
     filled + rest
 }
 
-fn judge(command: &[String]) -> Result<(), String> {
+/// Within a sentence a command may be `named` without what it needs.
+fn judge(command: &[String], named: bool) -> Result<(), String> {
     let Some((program, _)) = command.split_first() else {
         return Err("nothing is called".to_owned());
     };
@@ -214,17 +217,14 @@ fn judge(command: &[String]) -> Result<(), String> {
     if program != "loong" {
         return Err(format!("no test knows the program {program}"));
     }
-    let cli = match Cli::try_parse_from(command) {
-        Ok(cli) => cli,
-        Err(error) if !error.use_stderr() => return Ok(()),
-        Err(error) => return Err(error.to_string()),
-    };
-    match cli.command {
-        Command::Channel(words) => match ChannelCli::try_parse_from(words) {
-            Ok(_) => Ok(()),
-            Err(error) if !error.use_stderr() => Ok(()),
-            Err(error) => Err(error.to_string()),
-        },
+    let taken = Cli::try_parse_from(command).and_then(|cli| match cli.command {
+        Command::Channel(words) => ChannelCli::try_parse_from(words).map(drop),
         _ => Ok(()),
+    });
+    match taken {
+        Ok(()) => Ok(()),
+        Err(error) if !error.use_stderr() => Ok(()),
+        Err(error) if named && error.kind() == ErrorKind::MissingRequiredArgument => Ok(()),
+        Err(error) => Err(error.to_string()),
     }
 }

@@ -110,7 +110,7 @@ async fn a_missing_answer_names_its_flag_and_nothing_is_written() {
 #[tokio::test]
 async fn a_wrong_answer_is_refused_with_the_rule_and_nothing_is_written() {
     let table: [(&[&str], &str); 9] = [
-        (&["--account", "swarm"], "there is one flock"),
+        (&["--account", "swarm"], "there is no such flock"),
         (&["--allow", "+15551234567"], "has no list of chats"),
         (&["--root", "./gone"], "gone is no folder"),
         (

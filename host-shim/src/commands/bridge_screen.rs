@@ -127,7 +127,9 @@ impl Screen {
                 expires_in,
                 ..
             } => self.qr(&payload, expires_in, stage),
-            BridgeEvent::PairingCode { code, expires_in } => self.pairing_code(&code, expires_in, stage),
+            BridgeEvent::PairingCode { code, expires_in } => {
+                self.pairing_code(&code, expires_in, stage)
+            }
             BridgeEvent::PairPage { url } => self.pair_page(&url, stage),
             BridgeEvent::Connected { name, phone } => {
                 self.end_pairing(stage);
@@ -140,47 +142,73 @@ impl Screen {
                 self.say(stage, &format!("connected as {who}; Ctrl-C stops"));
             }
             BridgeEvent::MessageIn { chat, cursor, kind } => {
-                self.say(stage, format!("in   chat {chat}  {kind}  {cursor}").trim_end());
+                self.say(
+                    stage,
+                    format!("in   chat {chat}  {kind}  {cursor}").trim_end(),
+                );
             }
             BridgeEvent::MessageOut {
                 chat,
                 cursor,
                 status,
-            } => self.say(stage, format!("out  chat {chat}  {status}  {cursor}").trim_end()),
+            } => self.say(
+                stage,
+                format!("out  chat {chat}  {status}  {cursor}").trim_end(),
+            ),
             BridgeEvent::MessageRefused { chat, reason } => {
                 tracing::debug!("a message of chat {chat} is not kept: {reason}")
             }
             BridgeEvent::MessageLeft { chat, reason } => {
-                self.say(stage, &format!("left chat {chat}  {}", reason.replace('_', " ")));
+                self.say(
+                    stage,
+                    &format!("left chat {chat}  {}", reason.replace('_', " ")),
+                );
             }
-            BridgeEvent::MessageUnreadable { chat } => self.say(stage, &format!(
-                "in   chat {chat}  could not be decrypted; its sender is asked again"
-            )),
+            BridgeEvent::MessageUnreadable { chat } => self.say(
+                stage,
+                &format!("in   chat {chat}  could not be decrypted; its sender is asked again"),
+            ),
             BridgeEvent::AllowlistMatch {
                 chat,
                 entry,
                 allowed,
-            } => self.say(stage, &match (allowed, entry) {
-                (true, Some(entry)) => format!("chat {chat} is let in by the entry {entry}"),
-                (true, None) => format!("chat {chat} is let in"),
-                (false, Some(entry)) => {
-                    format!("chat {chat} is not let in; the entry {entry} would")
-                }
-                (false, None) => format!("chat {chat} is not let in; no entry names it"),
-            }),
+            } => self.say(
+                stage,
+                &match (allowed, entry) {
+                    (true, Some(entry)) => format!("chat {chat} is let in by the entry {entry}"),
+                    (true, None) => format!("chat {chat} is let in"),
+                    (false, Some(entry)) => {
+                        format!("chat {chat} is not let in; the entry {entry} would")
+                    }
+                    (false, None) => format!("chat {chat} is not let in; no entry names it"),
+                },
+            ),
             BridgeEvent::MessageDead {
                 chat,
                 cursor,
                 attempts,
                 reason,
-            } => self.warn(stage, &format!(
-                "chat {chat}: the message {cursor} is parked after {attempts} attempts ({reason}); `inbox list --state dead` shows it"
-            )),
-            BridgeEvent::Paused { by } => {
-                self.say(stage, &format!("sending is paused by the {by}; what comes in is kept"));
+            } => {
+                let which = match cursor.as_str() {
+                    "" => "a message".to_owned(),
+                    cursor => format!("the message {cursor}"),
+                };
+                self.warn(stage, &format!(
+                    "chat {chat}: {which} is parked after {attempts} attempts ({reason}); `inbox list --state dead` shows it"
+                ));
             }
-            BridgeEvent::Resumed { by } => self.say(stage, &format!("sending goes on, says the {by}")),
-            BridgeEvent::Imported { from } => self.say(stage, &format!("took over the login in {from}")),
+            BridgeEvent::Paused { by } => {
+                self.say(
+                    stage,
+                    &format!("sending is paused by the {by}; what comes in is kept"),
+                );
+            }
+            BridgeEvent::Resumed { by } => {
+                self.say(stage, &format!("sending goes on, says the {by}"))
+            }
+            BridgeEvent::Imported { from } => {
+                self.say(stage, &format!("took over the login in {from}"))
+            }
             BridgeEvent::Warning { code, message } => {
                 if code == "pairing_code_failed" {
                     // The network does not take it: nobody should type it.
