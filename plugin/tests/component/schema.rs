@@ -24,9 +24,11 @@ fn properties(schema: &Value) -> [&Map<String, Value>; 2] {
     [block, account].map(|properties| properties.as_object().unwrap())
 }
 
-/// A keyword of a property, its own or that of what it refers to.
+/// A keyword of a property, its own or that of what it refers to. Words to choose from stand beside
+/// a pattern that also takes them with blanks around.
 fn keyword<'a>(schema: &'a Value, property: &'a Value, name: &str) -> Option<&'a Value> {
-    property.get(name).or_else(|| {
+    let own = property.get(name).or(property["anyOf"][0].get(name));
+    own.or_else(|| {
         let pointer = property.get("$ref")?.as_str()?.strip_prefix('#')?;
         keyword(schema, schema.pointer(pointer).unwrap(), name)
     })
