@@ -115,20 +115,20 @@ async fn the_qr_code_of_the_page_renews_by_itself_until_the_codes_have_expired()
     let mut story = Scenario::prepared(&["*"], "").await?;
     story
         .machine
-        .times(&json!({"qrMs": 4_000, "backoffFirstMs": 50}))?;
+        .times(&json!({"qrMs": 2_500, "backoffFirstMs": 50}))?;
     story.sim.offer_qr_codes(2);
     story.starts_bridge()?;
     let browser = open_page(&story).await?;
 
-    let first = browser.qr().await?;
+    // By the drawing alone: no picture is fast enough for every machine.
+    let drawn = "document.getElementById('modules').getAttribute('d')";
     browser
-        .evaluates("window.first = document.getElementById('modules').getAttribute('d')")
+        .comes_to(&format!("(window.first = {drawn})"))
         .await?;
     browser
-        .comes_to("document.getElementById('modules').getAttribute('d') !== window.first")
+        .comes_to(&format!("{drawn} && {drawn} !== window.first"))
         .await?;
     browser.shows("A new code in").await?;
-    ensure!(browser.qr().await? != first);
 
     browser.shows("The codes have expired").await?;
     browser
