@@ -127,22 +127,22 @@ async fn targets_and_accounts_that_cannot_be_meant_change_nothing() -> Result<()
     let accounts = "[whatsapp_personal.accounts.home]\naccount_id = \"home\"\n\n[whatsapp_personal.accounts.work]\naccount_id = \"work\" # mine\n";
     let config = story.machine.minimal_config(&["*"], accounts);
     story.machine.configure(&config)?;
-    for (words, code) in [
+    for (words, said) in [
         (
             &["work:contact:+15551234567", "--account", "home"][..],
             "selected",
         ),
-        (&["away:contact:+15551234567"], "no account `away`"),
-        (&["contact:+15551234567"], "several accounts"),
-        (&["work:contact:123"], "7 to 15 digits"),
+        (&["away:contact:+15551234567"][..], "no account `away`"),
+        (&["contact:+15551234567"][..], "several accounts"),
+        (&["work:contact:123"][..], "7 to 15 digits"),
         (
-            &["work:contact:+15551234567", "home:contact:+15551234567"],
+            &["work:contact:+15551234567", "home:contact:+15551234567"][..],
             "several accounts",
         ),
     ] {
         let all = [&["whatsapp-personal", "chats", "allow"], words].concat();
         let ran = story.machine.run(&all).await?;
-        ensure!(ran.code != Some(0) && ran.stderr.contains(code), "{ran:?}");
+        ensure!(ran.code != Some(0) && ran.stderr.contains(said), "{ran:?}");
         ensure!(std::fs::read_to_string(story.machine.config_file())? == config);
     }
 
