@@ -9,8 +9,10 @@ pub(crate) fn warnings<'a>(
     keys: impl Iterator<Item = &'a String>,
     known: &[String],
 ) -> Vec<Issue> {
-    let unknown = keys.filter(|key| !known.contains(*key));
+    let mut unknown: Vec<&String> = keys.filter(|key| !known.contains(*key)).collect();
+    unknown.sort();
     unknown
+        .into_iter()
         .map(|key| {
             let hint = match nearest(key, known.iter().map(String::as_str)) {
                 Some(meant) => format!("it was probably meant to be `{meant}`"),

@@ -134,7 +134,7 @@ impl Screen {
             BridgeEvent::Connected { name, phone } => {
                 self.end_pairing(stage);
                 stage.hand_on();
-                let who = match (name, phone) {
+                let who = match (name, phone.as_deref().map(shortened)) {
                     (Some(name), Some(phone)) => format!("{name} ({phone})"),
                     (Some(one), None) | (None, Some(one)) => one,
                     (None, None) => "the linked account".to_owned(),
@@ -355,6 +355,19 @@ impl Screen {
             (Some(_) | None, _) => line,
         }
     }
+}
+
+/// A number that its owner recognises and nobody else can call: half of it at most. What is said
+/// here ends up in logs.
+fn shortened(phone: &str) -> String {
+    let digits: Vec<char> = phone.chars().filter(char::is_ascii_digit).collect();
+    let half = digits.len() / 2;
+    let head = half / 2;
+    let (first, rest) = digits.split_at(head);
+    let last = rest.iter().skip(rest.len().saturating_sub(half - head));
+    let plus = if phone.starts_with('+') { "+" } else { "" };
+    let (first, last): (String, String) = (first.iter().collect(), last.collect());
+    format!("{plus}{first}…{last}")
 }
 
 impl Code {

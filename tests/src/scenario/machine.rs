@@ -194,9 +194,14 @@ impl Machine {
             .chain(arguments.iter().map(|it| (*it).into()));
         let line: Vec<String> = words.map(|word| quoted(&word)).collect();
         let mut script = self.command("script");
-        script
-            .env("SHELL", "/bin/sh")
-            .args(["-q", "-e", "-c", &line.join(" "), "/dev/null"]);
+        // `exec`: a shell in between would take a Ctrl-C for its own end.
+        script.env("SHELL", "/bin/sh").args([
+            "-q",
+            "-e",
+            "-c",
+            &format!("exec {}", line.join(" ")),
+            "/dev/null",
+        ]);
         Running::start_typed_to(name, script)
     }
 }

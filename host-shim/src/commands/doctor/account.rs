@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::channels::add_issue;
 use super::check::{Checks, Finding, Id};
-use super::{auth_dir, bridge, space, store_lock};
+use super::{auth_dir, bridge, reply_loop, space, store_lock};
 use crate::catalog::operation_id;
 use crate::commands::opened::{Loader, Survey};
 use crate::component::bindings::{Account, AccountReport, Health, Operation, Readiness};
@@ -73,6 +73,7 @@ pub(super) async fn examine(
     if let Some(folder) = &served.auth_dir {
         store_lock::examine(checks, folder, channel, answers);
     }
+    reply_loop::examine(checks, &survey.home, channel, account);
     served
 }
 

@@ -62,6 +62,7 @@ ids! {
     Sending = "sending",
     Clock = "clock",
     BridgeWarnings = "bridge_warnings",
+    ReplyLoop = "reply_loop",
     ReplyEngine = "reply_engine",
     ReplyInstructions = "reply_instructions",
     ReplyAccounts = "reply_accounts",

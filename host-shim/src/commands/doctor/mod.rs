@@ -20,6 +20,7 @@ mod plugins;
 mod reach;
 mod remedy;
 mod reply;
+mod reply_loop;
 mod shared;
 mod shell;
 mod space;
