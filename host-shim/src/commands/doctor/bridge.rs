@@ -5,13 +5,13 @@ use std::time::Instant;
 
 use super::bridge_auth::{self, Wanted};
 use super::check::{Checks, Finding, Id};
-use super::shell::who_listens;
 use super::{bridge_work, check::Status};
 use crate::bridge::http::{Health, HttpDoor, Trust};
 use crate::catalog::bridge_command;
 use crate::commands::bridge_launches::{address, brings_bridge};
 use crate::commands::bridge_states::{next_step, words};
 use crate::commands::running_bridge::unix_ms;
+use crate::commands::shell::who_listens;
 use crate::component::bindings::Account;
 use crate::discovery::roots::Plugin;
 use crate::door::{BridgeAddress, DoorError};

@@ -1,8 +1,8 @@
 //! Whether the bridge is the one that it should be, and who may use it; see docs/security.md.
 
 use super::check::{Checks, Id};
-use super::shell::who_listens;
 use crate::bridge::http::Trust;
+use crate::commands::shell::who_listens;
 use crate::door::BridgeAddress;
 
 /// What the operator wants of a bridge's callers.

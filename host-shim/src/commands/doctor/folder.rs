@@ -11,7 +11,7 @@ use rustix::fs::Access;
 use super::check::{Finding, Status};
 use super::reach::{me, split};
 use super::remedy::Remedy;
-use super::shell::quoted;
+use crate::commands::shell::quoted;
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]

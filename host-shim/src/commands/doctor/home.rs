@@ -9,8 +9,8 @@ use super::check::{Checks, Finding, Id, Status};
 use super::folder::{Place, Wanted, judge, look, obstacle};
 use super::reach::me;
 use super::remedy::Remedy;
-use super::shell::quoted;
 use super::space;
+use crate::commands::shell::quoted;
 use crate::component::cache_dir::{self, Untrusted};
 use crate::home::Home;
 

@@ -22,7 +22,6 @@ mod remedy;
 mod reply;
 mod reply_loop;
 mod shared;
-mod shell;
 mod space;
 mod store_lock;
 
@@ -30,9 +29,9 @@ use serde::Serialize;
 
 use self::check::{Check, Checks, Id, Status, subject};
 use self::remedy::{Fix, Remedy};
-use self::shell::quoted;
 use super::opened::{Loader, Survey, working_directory};
 use crate::cli::{DoctorArgs, Global};
+use crate::commands::shell::quoted;
 use crate::discovery::nearby::nearby_roots;
 use crate::error::Failure;
 use crate::home::Home;

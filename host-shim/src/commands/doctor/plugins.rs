@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::check::{Checks, Finding, Id};
 use super::config::plugin_lines;
 use super::remedy::Remedy;
-use super::shell::quoted;
+use crate::commands::shell::quoted;
 use crate::config::Config;
 use crate::discovery::roots::{Discovery, DiscoveryError, discover};
 use crate::home::Home;

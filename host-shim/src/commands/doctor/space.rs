@@ -38,7 +38,7 @@ fn judge(free: u64, place: &Path, what: &str) -> Finding {
     let seen = format!("{} free for {what} ({shown})", size(free));
     let hint = format!(
         "make room on the disk of {shown}: df -h {}",
-        super::shell::quoted(place)
+        crate::commands::shell::quoted(place)
     );
     match free {
         ..NONE => Finding::fail(seen, hint),

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::commands::bridge_status::span;
+use crate::commands::shell::quoted;
 use crate::error::Failure;
 use crate::home::Home;
 use crate::serve::runtime_state::{Found, Life, Moment, Record};
@@ -59,21 +60,11 @@ pub(super) fn command(record: &Record, home: &Home, flag: &str) -> String {
     let mut words = format!(
         "loong channels serve {} --account {}",
         served.channel,
-        typed(&served.configured_label)
+        quoted(&served.configured_label)
     );
     let default = home.default_config();
     if Path::new(&served.config) != std::fs::canonicalize(&default).unwrap_or(default) {
-        words.push_str(&format!(" --config {}", typed(&served.config)));
+        words.push_str(&format!(" --config {}", quoted(&served.config)));
     }
     format!("{words} {flag}")
-}
-
-/// A word as a shell takes it.
-fn typed(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }

@@ -1,10 +1,10 @@
 //! Commands as a person can paste them into a shell.
 
-use std::path::Path;
+use std::ffi::OsStr;
 
-/// A path as one word.
-pub(super) fn quoted(path: &Path) -> String {
-    let text = path.to_string_lossy();
+/// A text or a path as one word.
+pub(super) fn quoted(text: impl AsRef<OsStr>) -> String {
+    let text = text.as_ref().to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.into_owned()
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_one_word_whatever_is_in_it() {
+    fn a_text_is_one_word_whatever_is_in_it() {
         for (path, word) in [
             ("/home/ana/.loong", "/home/ana/.loong"),
             ("/a b", "'/a b'"),
@@ -35,7 +35,7 @@ mod tests {
             ("/$HOME", "'/$HOME'"),
             ("", "''"),
         ] {
-            assert_eq!(quoted(Path::new(path)), word);
+            assert_eq!(quoted(path), word);
         }
     }
 }
