@@ -46,10 +46,9 @@ export class Access {
     const given = /^Bearer +(\S+)$/i.exec(header ?? "")?.[1];
     if (given !== undefined && same(given, this.#token)) return;
     const why = given === undefined ? "There is no token in the request" : "The token is not that of this bridge";
-    throw new RequestError(
-      "unauthorized",
-      `${why}. Start the bridge with \`loong whatsapp-personal bridge run\` and ask it with the same user's \`loong\`; a client that cannot send a token needs bridge_auth = "none"`,
-    );
+    // Nothing but the operations can be opened.
+    const without = what === "operation" ? '; a client that cannot send a token needs bridge_auth = "none"' : "";
+    throw new RequestError("unauthorized", `${why}. Start the bridge with \`loong whatsapp-personal bridge run\` and ask it with the same user's \`loong\`${without}`);
   }
 }
 
