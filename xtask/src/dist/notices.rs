@@ -34,7 +34,8 @@ pub(super) struct Notices {
 const PROGRAM: &str = "\
 In `loong`
 ----------
-These Rust crates are linked into the program, or wrote a part of it while it was built.
+These Rust crates are linked into the program or wrote a part of it while it was built; some of them
+would come in only with features that it leaves out.
 ";
 
 const COMPONENT: &str = "\
