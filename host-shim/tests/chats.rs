@@ -260,7 +260,7 @@ async fn what_cannot_be_meant_is_refused_and_the_file_stays_as_it_is() {
         &place,
         &["allow", "north", "--account", "geese"],
         2,
-        "there is one flock",
+        "there is no such flock",
     )
     .await;
     refuses(

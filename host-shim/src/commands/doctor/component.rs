@@ -24,7 +24,7 @@ pub(super) async fn examine(
         (Err(LoadError::Unreadable { .. }), _) => {}
         (_, Some(_)) => checks.ok(
             Id::ComponentDigest,
-            "pinned: it is the file that the manifest names by its SHA-256",
+            "verified: it is the file whose SHA-256 the manifest names",
         ),
         (_, None) => checks.ok(
             Id::ComponentDigest,
