@@ -80,7 +80,7 @@ export class Handout {
     const who = consumer?.id ?? null;
     // Whoever asks anew does not hear the older question's answer any more.
     if (max > 0) this.#asking.get(who)?.abort();
-    let rows = this.#look(batch, wanted, wanted);
+    let { rows, at } = this.#look(batch, wanted, wanted);
     if (rows.length > 0 || max === 0 || waitMs === 0) return { batch, rows };
     const end = new AbortController();
     this.#asking.set(who, end);
@@ -89,9 +89,9 @@ export class Handout {
     const timer = setTimeout(stop, waitMs);
     try {
       while (rows.length === 0) {
-        await this.#nextChange(end.signal);
+        await this.#nextChange(at, end.signal);
         if (end.signal.aborted) return nothing;
-        rows = this.#look(batch, wanted, null);
+        ({ rows, at } = this.#look(batch, wanted, null));
       }
       return { batch, rows };
     } finally {
@@ -150,7 +150,7 @@ export class Handout {
    * @param {string} batch
    * @param {Wanted} wanted
    * @param {Wanted | null} said null: the caller only waits, and says nothing of what it holds
-   * @returns {Handed[]}
+   * @returns {{ rows: Handed[], at: number }} `at`: what was due by then was looked at
    */
   #look(batch, wanted, said) {
     return this.#change((now) => {
@@ -159,10 +159,10 @@ export class Handout {
       this.#rows.free(freed.map(({ seq }) => seq));
       for (const { row, reason } of failed) this.#fail(row, reason, now);
       if (freed.length + failed.length > 0) this.changed();
-      if (wanted.max === 0 || this.#parts.pause.active) return [];
+      if (wanted.max === 0 || this.#parts.pause.active) return { rows: [], at: now };
       for (;;) {
         const rows = this.#take(batch, wanted, now);
-        if (rows) return rows;
+        if (rows) return { rows, at: now };
       }
     });
   }
@@ -238,12 +238,13 @@ export class Handout {
   }
 
   /**
+   * @param {number} at the time of the last look
    * @param {AbortSignal} signal
    * @returns {Promise<void>} at the next change, when a wait or a lease ends, or when nobody waits any more
    */
-  #nextChange(signal) {
-    const now = this.#parts.now();
-    const end = this.#rows.nextEnd(now);
+  #nextChange(at, signal) {
+    // From then on, not from now: what became due in between would wake nobody.
+    const end = this.#rows.nextEnd(at);
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);
@@ -251,7 +252,7 @@ export class Handout {
         signal.removeEventListener("abort", done);
         resolve();
       };
-      const timer = end === null ? undefined : setTimeout(done, Math.min(end - now, 2 ** 31 - 1));
+      const timer = end === null ? undefined : setTimeout(done, Math.min(Math.max(end - this.#parts.now(), 0), 2 ** 31 - 1));
       this.#changes.on("change", done);
       signal.addEventListener("abort", done);
     });

@@ -56,6 +56,26 @@ test("a caller who waits is woken when a message's next attempt is due", async (
   assert.deepEqual(ids(await waiting), ["A1"]);
 });
 
+test("a caller who waits is woken by what became due while it was looked for", async (t) => {
+  let clock = 1_800_000_000_000;
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { inbox, store } = parts(t, { now: () => clock });
+  inbox.accept(inbound("A1"));
+  const [row] = await receive(inbox, host);
+  inbox.release(row?.cursor ?? "", { counts: true, reason: "busy" });
+  clock += TIMING.retry1Ms - 1;
+  // A slow disk: the look itself takes the last millisecond.
+  const look = store.inbox.due.bind(store.inbox);
+  t.mock.method(store.inbox, "due", (/** @type {Parameters<typeof look>[0]} */ wanted) => {
+    const found = look(wanted);
+    clock += 1;
+    return found;
+  });
+  const waiting = receive(inbox, { ...host, waitMs: 60_000 });
+  t.mock.timers.tick(1);
+  assert.deepEqual(ids(await waiting), ["A1"]);
+});
+
 test("a caller who waits is woken when somebody else's lease has run out and the message's wait is over", async (t) => {
   const { inbox, pass } = still(t);
   inbox.accept(inbound("A1"));
