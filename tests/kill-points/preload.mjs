@@ -22,7 +22,8 @@ const MARKS = Object.freeze({
   lease: /^\s*UPDATE\s+inbox\b.*'leased'/is,
   acknowledged: /^\s*UPDATE\s+inbox\b.*'done'/is,
   send: /^\s*INSERT\b.*\bINTO\s+(?:parts|outbox)\b/is,
-  sent: /^\s*UPDATE\s+(?:parts|outbox)\b.*\bstate\b/is,
+  leave: /^\s*UPDATE\s+parts\s+SET\s+left_at\b/is,
+  sent: /^\s*UPDATE\s+(?:parts|outbox)\s+SET\s+state\b/is,
 });
 
 /** @type {Set<string>} marks of the open transaction */

@@ -8,6 +8,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { writeNow } from "../src/silence.mjs";
+import { AllowedChats } from "../src/allowed-chats.mjs";
 import { Inbox } from "../src/inbox.mjs";
 import { People } from "../src/people.mjs";
 import { DEFAULT_SETTINGS } from "../src/settings.mjs";
@@ -47,7 +48,9 @@ function bareUpdates(dir) {
 const drain = (chats) => async (/** @type {string} */ dir) => {
   const store = openStore(dir);
   store.logins.add("{}");
-  const inbox = new Inbox({ store, people: new People(store), emit: () => undefined }, { ...DEFAULT_SETTINGS, allowedChatIds: ["*"] });
+  const parts = { store, people: new People(store), emit: () => undefined };
+  const settings = { ...DEFAULT_SETTINGS, allowedChatIds: ["*"] };
+  const inbox = new Inbox({ ...parts, allowed: new AllowedChats(parts, settings) }, settings);
   store.transaction(() => {
     for (let number = 0; number < MESSAGES; number += 1) {
       const user = `1555${1_000_000 + (number % chats)}`;

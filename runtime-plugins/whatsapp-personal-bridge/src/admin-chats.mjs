@@ -1,7 +1,7 @@
 // @ts-check
 /**
  * The operator's look at the chats: who writes, who was refused, which entry of the allowlist lets
- * each in; and another allowlist while the bridge runs. Who is let in is decided by the inbox.
+ * each in; and another allowlist while the bridge runs. Who is let in is said by allowed-chats.mjs.
  */
 
 import { bad, readNumber, readSwitch } from "./admin-request.mjs";
@@ -34,7 +34,7 @@ export function listChats(parts, { query }) {
     items: page.map((row) => item(parts, row, account)),
     next_after: last ? `${last.last_at}-${last.seq}` : null,
     counts: { known: parts.store.known.count(), refused: parts.store.known.refused().chats },
-    everybody: parts.inbox.open,
+    everybody: parts.allowed.everybody,
   };
 }
 
@@ -42,15 +42,15 @@ export function listChats(parts, { query }) {
  * @param {Parts} parts
  * @param {Asked} asked
  */
-export function changeAllowlist({ inbox }, { fields }) {
+export function changeAllowlist({ allowed }, { fields }) {
   const { allowed_chat_ids: list } = fields;
   // An empty list would be read as "not said" elsewhere; to let nothing through there is the pause.
   if (!Array.isArray(list) || list.length === 0 || !list.every((each) => typeof each === "string")) {
     throw bad("allowed_chat_ids", "a list of texts with at least one entry");
   }
-  const unreadable = inbox.changeAllowlist(list);
+  const unreadable = allowed.change(list);
   if (unreadable.length > 0) throw bad("allowed_chat_ids", `a list of chats or "*", and these positions are none: ${unreadable.join(", ")}`);
-  return { ok: true, entries: list.length, everybody: inbox.open };
+  return { ok: true, entries: list.length, everybody: allowed.everybody };
 }
 
 /** @param {string | undefined} written */
@@ -66,11 +66,11 @@ function readPlace(written) {
  * @param {KnownChat} row
  * @param {string} account
  */
-function item({ people, inbox }, { chat, name, messages_in, messages_out, last_at }, account) {
+function item({ people, allowed: chats }, { chat, name, messages_in, messages_out, last_at }, account) {
   const identity = fromJid(chat);
   // By the number, where the person has one now.
   const [shown = null] = identity ? people.known(identity) : [];
-  const { allowed, entry } = inbox.standing(shown ? toJid(shown) : chat);
+  const { allowed, entry } = chats.standing(shown ? toJid(shown) : chat);
   return {
     target: shown && canonicalTarget(shown, account),
     name,

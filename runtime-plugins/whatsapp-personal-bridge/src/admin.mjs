@@ -113,9 +113,10 @@ function capital(sentence) {
 }
 
 /** @param {Parts} parts */
-function status({ version, store, inbox, session, pause, warnings }) {
+function status({ version, store, inbox, outbox, fence, session, pause, warnings }) {
   const now = session.status();
   const waiting = store.inbox.depth();
+  const held = outbox.waiting;
   const { identity } = now;
   return {
     contract: CONTRACT,
@@ -131,6 +132,8 @@ function status({ version, store, inbox, session, pause, warnings }) {
     reconnects: now.reconnects,
     retry_at: now.retryAt,
     paused: pause.state,
+    held: held.messages > 0 ? held : null,
+    caps: fence.status(),
     queue: {
       waiting: waiting.waiting + inbox.undecided,
       handed_out: waiting.leased,

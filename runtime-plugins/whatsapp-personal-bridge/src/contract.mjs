@@ -234,7 +234,8 @@ export function writeAnswer(request, payload) {
 
 /** @param {RequestError} error */
 export function writeError(error) {
-  return { error: error.message, code: error.code, retryable: error.retryable };
+  const { message, code, retryable, retryAfterMs } = error;
+  return { error: message, code, retryable, ...(retryAfterMs === undefined ? {} : { retry_after_ms: retryAfterMs }) };
 }
 
 /**

@@ -1,8 +1,8 @@
 // @ts-check
 /**
  * Who leaves next: one line per chat, in which sends leave in their order, and the parts of a send
- * one after the other, each when WhatsApp has the one before. Chats do not wait for one another.
- * What a send is, and what its caller is told, is the outbox's.
+ * one after the other, each when WhatsApp has the one before, and when there is room for it. Chats
+ * do not wait for one another. What a send is, and what its caller is told, is the outbox's.
  */
 
 import { RequestError } from "./errors.mjs";
@@ -11,13 +11,16 @@ import { RequestError } from "./errors.mjs";
  * @typedef {import("./store/outbox.mjs").Departure} Departure
  * @typedef {{
  *   next: (send: number) => Departure | null,
+ *   room: (part: Departure) => Promise<void> | null,
+ *   held: (send: number) => void,
  *   carry: (part: Departure) => Promise<void>,
  *   handed: (send: number) => void,
  *   refused: (part: Departure, error: RequestError) => void,
  *   stuck: (send: number, error: unknown) => void,
  *   finished: (send: number) => void,
  * }} Depot
- * `next`: the first part that WhatsApp has not taken, null when there is none;
+ * `next`: the first part that WhatsApp has not taken, null when there is none; `room`: null when it may leave now, else comes when
+ * that is to be asked again; `held`: it waits for room, for as long as it takes;
  * `handed`: bytes have left; `stuck`: it steps aside, `error` is null when only the acknowledgement is missing
  * @typedef {{ chatHoldMs: number, resendMs: number }} Patience
  * `chatHoldMs`: how long a chat waits for an acknowledgement; `resendMs`: when a send that stepped aside tries again by itself
@@ -95,6 +98,14 @@ export class Departures {
       let stuck = null;
       try {
         const part = this.#depot.next(send);
+        const room = part && this.#depot.room(part);
+        if (room) {
+          this.#depot.held(send);
+          await room;
+          if (round !== this.#round) return;
+          // Meanwhile it may have been kept back, or another one come before it.
+          continue;
+        }
         if (part) stuck = await this.#hand(part);
         // Another round has begun, and with it another line for this chat.
         if (round !== this.#round) return;

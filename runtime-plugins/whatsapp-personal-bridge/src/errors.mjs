@@ -62,10 +62,12 @@ export class RequestError extends Error {
   /**
    * @param {string} code one of `ERROR_CODES`
    * @param {string} message a sentence for a person: what failed, why, what to do
+   * @param {{ retryAfterMs?: number }} [when] when the same request may succeed, where that is known
    */
-  constructor(code, message) {
+  constructor(code, message, { retryAfterMs } = {}) {
     super(message);
     this.name = "RequestError";
+    this.retryAfterMs = retryAfterMs;
     this.code = code;
     const known = ERROR_CODES[code] ?? ERROR_CODES.internal;
     this.status = known?.status ?? 500;

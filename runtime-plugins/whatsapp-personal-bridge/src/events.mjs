@@ -20,6 +20,12 @@ const REFUSALS = Object.freeze({
   only_lid_known: "only its LID is known, not its number, and allowed_chat_ids does not hold that LID",
 });
 
+/** @type {Readonly<Record<string, string>>} */
+const CAPS = Object.freeze({
+  messages_per_minute: "max_messages_per_minute is reached: replies wait until there is room, other messages are refused.\n",
+  new_chats_per_day: "max_new_chats_per_day is reached: until the day ends only chats that were written to before are written to, and replies go out.\n",
+});
+
 /**
  * @param {"ndjson" | "human"} mode
  * @param {(text: string) => void} [write]
@@ -65,6 +71,10 @@ function sentence(event, fields) {
       return fields.allowed ? `${fields.chat} may write: allowed_chat_ids has ${fields.entry}.\n` : `${fields.chat} may not write: allowed_chat_ids would need ${fields.entry}.\n`;
     case "message_out":
       return `A message went out (${fields.chat}, ${fields.status}).\n`;
+    case "message_withheld":
+      return `A message was kept back (${fields.chat}): the chat is not in allowed_chat_ids any more. It will not go out.\n`;
+    case "cap_reached":
+      return CAPS[String(fields.cap)] ?? "";
     case "paused":
       return `Paused since ${new Date(Number(fields.since)).toISOString()}: nothing is sent, what comes in is kept. ${fields.by === "owner" ? "Write !resume to yourself to end it" : "`loong whatsapp-personal resume` ends it"}.\n`;
     case "resumed":

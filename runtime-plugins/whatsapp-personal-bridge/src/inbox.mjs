@@ -1,13 +1,13 @@
 // @ts-check
 /**
- * What came in and is not settled: who may write, and what is kept of it. Who gets it when is
- * handed on to handout.mjs; rows are the store's; the wire format is the contract's.
+ * What came in and is not settled, and what is kept of it. Who may write is said by
+ * allowed-chats.mjs, who gets it when by handout.mjs; the wire format is the contract's.
  */
 
-import { createHash, randomBytes } from "node:crypto";
-import { readAllowlist } from "./allowlist.mjs";
+import { randomBytes } from "node:crypto";
+import { entryFor } from "./allowed-chats.mjs";
 import { Handout } from "./handout.mjs";
-import { fromJid, shortEntry, shortReference, toJid } from "./identity.mjs";
+import { shortEntry, shortReference, toJid } from "./identity.mjs";
 import { plainName } from "./names.mjs";
 import { TIMING } from "./timing.mjs";
 
@@ -23,16 +23,13 @@ import { TIMING } from "./timing.mjs";
  * @typedef {import("./handout.mjs").Handed} Handed
  * @typedef {import("./handout.mjs").Wanted} Wanted
  * @typedef {{
- *   store: import("./store/store.mjs").Store, people: import("./people.mjs").People, emit: import("./events.mjs").Emit,
+ *   store: import("./store/store.mjs").Store, people: import("./people.mjs").People, allowed: import("./allowed-chats.mjs").AllowedChats, emit: import("./events.mjs").Emit,
  *   pause?: { active: boolean }, timing?: import("./timing.mjs").Timing, now?: () => number,
  * }} Parts `pause`: while active, nothing is handed out
  */
 
 /** Messages that wait in memory while no allowlist has been named. */
 export const UNDECIDED_LIMIT = 1_000;
-const LAST_ALLOWLIST = "allowed_chat_ids";
-/** The list that the operator named while the bridge ran, and in which run: `{ run, list }`. */
-const ALLOWLIST_OF_RUN = "allowed_chat_ids_of_run";
 const ACCOUNT = "account";
 const OTHER_ACCOUNT = "another account was linked";
 /** Chats whose place on the list has been told in this run; after that many they are told again. */
@@ -43,9 +40,7 @@ export class Inbox {
   /** @type {import("./events.mjs").Emit} */ #emit;
   /** @type {Handout} */ #handout;
   /** @type {() => number} */ #now;
-  /** @type {import("./allowlist.mjs").Allowlist | null} */ #allowlist = null;
-  #fixed = false;
-  /** @type {string | null} */ #run;
+  /** @type {import("./allowed-chats.mjs").AllowedChats} */ #allowed;
   /** @type {Inbound[]} */ #undecided = [];
   /** @type {import("./people.mjs").People} */ #people;
   /** @type {import("./settings.mjs").GroupReply} */ #groupReply;
@@ -56,31 +51,23 @@ export class Inbox {
 
   /**
    * @param {Parts} parts
-   * @param {Pick<import("./settings.mjs").Settings, "allowedChatIds" | "groupReply" | "keepInboundTextMs" | "token">} settings
-   * a list counts for this whole run, unless the operator names another; without one, the last list
-   * that a request named counts
+   * @param {Pick<import("./settings.mjs").Settings, "groupReply" | "keepInboundTextMs">} settings
    */
-  constructor({ store, people, emit, pause = { active: false }, timing = TIMING, now = () => Date.now() }, settings) {
-    const { groupReply, keepInboundTextMs, token } = settings;
+  constructor({ store, people, allowed, emit, pause = { active: false }, timing = TIMING, now = () => Date.now() }, { groupReply, keepInboundTextMs }) {
     this.#store = store;
     this.#people = people;
+    this.#allowed = allowed;
     this.#emit = emit;
     this.#now = now;
     this.#groupReply = groupReply;
     this.#handout = new Handout({
       store, emit, timing, now, pause,
-      idsOf: (jid) => this.#aliases(jid),
-      allows: (ids) => this.#allowlist?.allows(ids) === true,
+      idsOf: (jid) => allowed.idsOf(jid),
+      allows: (ids) => allowed.match(ids) !== null,
     });
     store.inbox.keepTextMs = keepInboundTextMs;
     store.inbox.forgetOld(now());
-    const last = store.settings.get(LAST_ALLOWLIST);
-    // A token lasts for one `bridge run`, also when the process in it crashes and is started again.
-    this.#run = token === null ? null : createHash("sha256").update(token).digest("hex");
-    const startList = this.#listOfRun() ?? settings.allowedChatIds;
-    if (startList) this.#fixed = true;
-    const list = startList ?? (last === null ? null : /** @type {string[]} */ (JSON.parse(last)));
-    if (list) this.#decide(list);
+    allowed.onChange((byOperator) => this.#listChanged(byOperator));
   }
 
   /** Messages whose chat nobody has decided on yet. */
@@ -93,7 +80,7 @@ export class Inbox {
    * @param {Inbound} message
    */
   accept(message) {
-    if (!this.#allowlist) {
+    if (!this.#allowed.decided) {
       this.#undecided.push(message);
       if (this.#undecided.length > UNDECIDED_LIMIT) {
         this.#undecided.shift();
@@ -110,7 +97,7 @@ export class Inbox {
   /** @param {Inbound} message */
   #settle(message) {
     const aliases = this.#allAliases(message.aliases);
-    const entry = this.#allowlist?.match(aliases) ?? null;
+    const entry = this.#allowed.match(aliases);
     this.#tell(message.conversation, aliases, entry);
     if (entry === null) return this.#refuse(message.conversation, aliases);
     if (message.group && !this.#wanted(message)) {
@@ -131,58 +118,13 @@ export class Inbox {
   }
 
   /**
-   * @param {string[] | null} list as a request names it. An empty one opens nothing and, as it
-   * comes from accounts that only send, decides nothing either
-   */
-  nameAllowlist(list) {
-    if (!list?.length || this.#fixed) return;
-    const text = JSON.stringify(list);
-    if (this.#allowlist && this.#store.settings.get(LAST_ALLOWLIST) === text) return;
-    this.#store.settings.save(LAST_ALLOWLIST, text);
-    this.#decide(list);
-  }
-
-  /**
-   * The operator's word: it counts from now on, for as long as this bridge is run. Whoever waits
-   * is answered, to ask again with a list that may have changed, too.
-   * @param {string[]} list
-   * @returns {number[]} positions of entries that cannot be read; then nothing was changed
-   */
-  changeAllowlist(list) {
-    const { bad } = readAllowlist(list);
-    if (bad.length > 0) return bad;
-    this.#store.settings.save(ALLOWLIST_OF_RUN, JSON.stringify({ run: this.#run, list }));
-    this.#fixed = true;
-    this.#decide(list);
-    this.#handout.askAnew();
-    return [];
-  }
-
-  /** Whether everybody is let in. */
-  get open() {
-    return this.#allowlist?.everybody === true;
-  }
-
-  /**
-   * @param {string} jid of a chat
-   * @returns {{ allowed: boolean, entry: string | null }} `entry`: the one that lets it in, or the one that
-   * would; null while there is no list that can be read
-   */
-  standing(jid) {
-    const aliases = this.#aliases(jid);
-    const entry = this.#allowlist?.match(aliases) ?? null;
-    const usable = this.#allowlist?.bad.length === 0;
-    return { allowed: entry !== null, entry: entry ?? (usable ? entryFor(aliases, jid) : null) };
-  }
-
-  /**
    * @param {string} jid of a group
    * @param {string} subject
    */
   groupNamed(jid, subject) {
     const name = plainName(subject);
     // Of a refused chat nothing more is kept than that it wrote.
-    if (name !== null && this.standing(jid).allowed) this.#store.known.rename(jid, name);
+    if (name !== null && this.#allowed.standing(jid).allowed) this.#store.known.rename(jid, name);
   }
 
   /**
@@ -300,25 +242,15 @@ export class Inbox {
     this.#emit("allowlist_match", { chat: shortReference(conversation), entry: shortEntry(entry ?? entryFor(aliases, conversation)), allowed: entry !== null });
   }
 
-  /** @returns {string[] | null} what the operator named before this run's process was started again */
-  #listOfRun() {
-    const saved = this.#run === null ? null : this.#store.settings.get(ALLOWLIST_OF_RUN);
-    const { run, list } = saved === null ? { run: null, list: null } : JSON.parse(saved);
-    return run === this.#run ? list : null;
-  }
-
-  /** @param {string[]} list */
-  #decide(list) {
-    this.#allowlist = readAllowlist(list);
-    if (this.#allowlist.bad.length > 0) {
-      this.#emit("warning", {
-        code: "allowlist_unreadable",
-        message: `allowed_chat_ids has entries that cannot be read (positions ${this.#allowlist.bad.join(", ")}), so no chat is let through`,
-      });
-    }
+  /**
+   * Whoever waits is answered when the operator has spoken, to ask again with a list that may have changed, too.
+   * @param {boolean} byOperator
+   */
+  #listChanged(byOperator) {
     this.#told.clear();
     for (const message of this.#undecided.splice(0)) this.accept(message);
     this.#handout.changed();
+    if (byOperator) this.#handout.askAnew();
   }
 
   /**
@@ -330,26 +262,6 @@ export class Inbox {
     for (const each of named.flatMap((alias) => this.#people.known(alias))) all.set(toJid(each), each);
     return [...all.values()];
   }
-
-  /**
-   * The id that the conversation keeps comes first, whatever else is known by now.
-   * @param {string} jid
-   */
-  #aliases(jid) {
-    const identity = fromJid(jid);
-    if (!identity) return [];
-    return [identity, ...this.#people.known(identity).filter(({ kind }) => kind !== identity.kind)];
-  }
-}
-
-/**
- * @param {Identity[]} aliases
- * @param {string} otherwise
- * @returns {string} the entry that an operator would write for the chat
- */
-function entryFor(aliases, otherwise) {
-  const number = aliases.find(({ kind }) => kind === "phone");
-  return number ? `+${number.user}` : otherwise;
 }
 
 /**

@@ -10,7 +10,7 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
 /**
  * @typedef {import("./events.mjs").Emit} Emit
  * @typedef {import("./events.mjs").Fields} Fields
- * @typedef {Pick<import("./operations.mjs").Parts, "store" | "inbox" | "pause" | "session">} Parts what is looked at
+ * @typedef {Pick<import("./operations.mjs").Parts, "store" | "inbox" | "outbox" | "pause" | "session">} Parts what is looked at
  */
 
 /** @type {Readonly<Record<import("./reconnect.mjs").State, null>>} Every state there is: tsc sees to it. */
@@ -31,6 +31,9 @@ export class Metrics {
   #done = this.#counter("messages_done_total", "Messages that the host has acknowledged; since start.");
   #out = this.#counter("messages_out_total", "WhatsApp messages (parts of a text count each) that WhatsApp took or refused; since start.", ["status"]);
   #refused = this.#counter("messages_refused_total", "Messages of chats outside the allowlist; over the life of the store.");
+  #withheld = this.#counter("messages_withheld_total", "Sends that never left, because their chat was taken off the allowlist; since start.");
+  #caps = this.#counter("caps_reached_total", "How often a cap began to hold something back; since start.", ["cap"]);
+  #held = this.#gauge("held_messages", "Messages that wait for room under max_messages_per_minute.");
   #left = this.#counter("messages_left_total", "Group messages left unanswered, as group_reply says; since start.");
   #undecryptable = this.#counter("messages_undecryptable_total", "Messages that could not be decrypted when they came; since start.");
   #dead = this.#counter("messages_dead_total", "Messages given up as dead letters; since start.");
@@ -53,6 +56,7 @@ export class Metrics {
     // A series that is not there until it counts something cannot be told from one that is gone.
     for (const chat of ["contact", "group"]) this.#in.inc({ chat }, 0);
     for (const status of ["sent", "failed"]) this.#out.inc({ status }, 0);
+    for (const cap of ["messages_per_minute", "new_chats_per_day"]) this.#caps.inc({ cap }, 0);
   }
 
   /** Of the exposition, with its version. */
@@ -85,7 +89,7 @@ export class Metrics {
    * @param {string} event
    * @param {Fields} fields
    */
-  #count(event, { group, status, after_ms: afterMs }) {
+  #count(event, { group, status, cap, after_ms: afterMs }) {
     switch (event) {
       case "message_in":
         return this.#in.inc({ chat: group ? "group" : "contact" });
@@ -96,6 +100,10 @@ export class Metrics {
         this.#out.inc({ status: String(status) });
         // How long a refusal took says nothing of how long a message takes.
         return status === "sent" ? this.#sendSeconds.observe(Number(afterMs) / 1_000) : undefined;
+      case "message_withheld":
+        return this.#withheld.inc();
+      case "cap_reached":
+        return this.#caps.inc({ cap: String(cap) });
       case "message_left":
         return this.#left.inc();
       case "message_unreadable":
@@ -109,7 +117,7 @@ export class Metrics {
    * @param {Parts} parts
    * @param {number} now
    */
-  #look({ store, inbox, pause, session }, now) {
+  #look({ store, inbox, outbox, pause, session }, now) {
     const { state, connectedSince, lastFrameAt, reconnects } = session.status();
     const { waiting, leased, dead } = store.inbox.depth();
     const queues = { waiting: waiting + inbox.undecided, leased, dead, pending_out: store.outbox.depth().pending };
@@ -120,6 +128,7 @@ export class Metrics {
     else this.#frameAge.set(seconds(lastFrameAt, now));
     become(this.#reconnects, reconnects);
     become(this.#refused, store.known.refused().messages);
+    this.#held.set(outbox.waiting.messages);
     this.#paused.set(pause.active ? 1 : 0);
     this.#uptime.set(seconds(this.#startedAt, now));
     this.#memory.set(process.memoryUsage.rss());

@@ -14,6 +14,8 @@ import { RequestError } from "./errors.mjs";
  *   startedAt: number,
  *   store: import("./store/store.mjs").Store,
  *   people: import("./people.mjs").People,
+ *   allowed: import("./allowed-chats.mjs").AllowedChats,
+ *   fence: import("./fence.mjs").Fence,
  *   inbox: import("./inbox.mjs").Inbox,
  *   outbox: import("./outbox.mjs").Outbox,
  *   pause: import("./pause.mjs").Pause,
@@ -57,7 +59,7 @@ export async function perform(parts, request, signal) {
     throw new RequestError("unsupported_operation", `There is no operation ${JSON.stringify(request.operation.slice(0, 60))}; there are ${known}`);
   }
   const account = contract.readAccount(request.payload);
-  parts.inbox.nameAllowlist(account?.allowed ?? null);
+  parts.allowed.name(account?.allowed ?? null);
   return operation(parts, request.payload, signal);
 }
 
@@ -68,7 +70,8 @@ export async function perform(parts, request, signal) {
 async function sendMessage({ outbox, people }, payload) {
   const account = contract.requireAccount(payload);
   const message = contract.readSend(payload, account);
-  // Without a list only receiving is closed: whoever names a target means it.
+  // The caller's own list; the bridge's, which no caller chooses, is asked by the outbox. Without a
+  // list only receiving is closed: whoever names a target means it.
   if (account.allowed?.length && !readAllowlist(account.allowed).allows(people.known(message.to))) {
     throw new RequestError("chat_not_allowed", "The target is not in allowed_chat_ids, so nothing was sent. Add it there to write to it");
   }
@@ -89,7 +92,7 @@ async function receiveBatch({ inbox }, payload, signal) {
 }
 
 /** @param {Parts} parts what only somebody who may use the bridge is told */
-function status({ version, startedAt, store, inbox, session }) {
+function status({ version, startedAt, store, inbox, outbox: sends, fence, session }) {
   const inboxDepth = store.inbox.depth();
   const { last_sent_at: lastSentAt, ...outbox } = store.outbox.depth();
   const refused = store.known.refused();
@@ -103,7 +106,8 @@ function status({ version, startedAt, store, inbox, session }) {
     reason,
     identity,
     inbox: { waiting: inboxDepth.waiting, leased: inboxDepth.leased, dead: inboxDepth.dead, undecided: inbox.undecided, dropped: inbox.dropped },
-    outbox,
+    outbox: { ...outbox, held: sends.waiting.messages, held_since: sends.waiting.since },
+    caps: fence.status(),
     refused: { chats: refused.chats, messages: refused.messages },
     not_addressed: inbox.notAddressed,
     ignored,

@@ -2,14 +2,16 @@
 /**
  * What goes out: one send per idempotency key, its text, its parts, their ids and bytes stored
  * before the first byte leaves, and the answer to whoever asked. In which order parts leave is
- * decided by departures.mjs, how bytes travel by the session.
+ * decided by departures.mjs, whom they may go to and how many by fence.mjs, how bytes travel by the session.
  */
 
 import { Departures } from "./departures.mjs";
 import { RequestError } from "./errors.mjs";
 import { fromJid, shortReference, toJid } from "./identity.mjs";
 import { answeredCursor } from "./reply-key.mjs";
+import { Room } from "./room.mjs";
 import { splitText } from "./split-text.mjs";
+import { wasWithheld } from "./store/outbox.mjs";
 import { TIMING } from "./timing.mjs";
 
 /**
@@ -23,6 +25,7 @@ import { TIMING } from "./timing.mjs";
  * @typedef {{
  *   store: import("./store/store.mjs").Store,
  *   emit: import("./events.mjs").Emit,
+ *   fence: import("./fence.mjs").Fence,
  *   pause?: { readonly active: boolean },
  * }} Parts
  */
@@ -30,6 +33,7 @@ import { TIMING } from "./timing.mjs";
 export class Outbox {
   /** @type {Parts} */ #parts;
   /** @type {import("./store/outbox.mjs").OutboxRows} */ #rows;
+  /** @type {Room} */ #room;
   /** @type {Departures} */ #departures;
   /** @type {Carrier | null} */ #carrier = null;
   /** @type {number} */ #ackMs;
@@ -44,9 +48,15 @@ export class Outbox {
     this.#parts = parts;
     this.#rows = parts.store.outbox;
     this.#ackMs = timing.ackMs;
+    this.#room = new Room({ ...parts.fence.perMinute, isOpen: () => this.#isOpen() });
     this.#departures = new Departures(
       {
-        next: (send) => this.#rows.next(send),
+        next: (send) => this.#next(send),
+        room: (part) => {
+          this.#requireOpen();
+          return this.#room.enter(part.messageId);
+        },
+        held: (send) => this.#held(send),
         carry: async ({ jid, messageId, body }) => this.#requireOpen().relay(jid, messageId, body),
         handed: (send) => this.#revocable.delete(send),
         refused: ({ messageId }, { message }) => this.#settle(messageId, message),
@@ -56,6 +66,13 @@ export class Outbox {
       timing,
     );
     this.#rows.endWithLogins();
+    this.#withholdAll();
+    parts.fence.onChange(() => this.#withholdAll());
+  }
+
+  /** What waits for room, and since when the oldest was accepted. */
+  get waiting() {
+    return this.#room.crowded ? this.#parts.store.pace.waiting() : { messages: 0, since: null };
   }
 
   /** @param {Carrier} carrier */
@@ -67,11 +84,12 @@ export class Outbox {
    * Waits at most `ackMs` for WhatsApp's acknowledgements.
    * @param {{ to: import("./identity.mjs").Identity, text: string, key: string | null }} message
    * @returns {Promise<Receipt>}
-   * @throws {RequestError} `paused`, `not_paired`, `not_connected`, `whatsapp_rejected`, `timeout`, `bad_request`
+   * @throws {RequestError} `chat_not_allowed`, `rate_limited`, `paused`, `not_paired`, `not_connected`, `whatsapp_rejected`, `timeout`, `bad_request`
    */
   async send({ to, text, key }) {
-    this.#requireRunning();
     const jid = toJid(to);
+    this.#parts.fence.require(jid);
+    this.#requireRunning();
     const earlier = key === null ? null : this.#rows.byKey(key);
     if (!earlier) return this.#answer(this.#accept(jid, text, key), "sent", false);
     this.#requireSameChat(earlier.jid, jid);
@@ -80,7 +98,7 @@ export class Outbox {
     const states = new Set(this.#rows.parts(earlier.id).map(({ state }) => state));
     if (states.has("unsent")) {
       this.#requireOpen();
-      this.#rows.askAgain(earlier.id);
+      this.#rows.askAgain(earlier.id, this.#parts.fence.admit(jid, key));
       if (!states.has("sent")) this.#revocable.add(earlier.id);
       return this.#answer(this.#depart(earlier), "sent", firstText);
     }
@@ -117,6 +135,7 @@ export class Outbox {
    */
   async resume() {
     if (!this.#carrier || this.#parts.pause?.active) return;
+    this.#room.clear();
     await this.#departures.restart(this.#rows.pending().map(({ id, jid }) => ({ chat: this.#chatOf(jid), send: id })));
   }
 
@@ -128,6 +147,7 @@ export class Outbox {
 
   /** Gives the lines up. What is in the store stays there; callers are told how far it has come. */
   close() {
+    this.#room.clear();
     void this.#departures.restart([]);
     for (const send of [...this.#callers.keys()]) this.#wake(send, null);
   }
@@ -154,6 +174,43 @@ export class Outbox {
   }
 
   /**
+   * The list is asked again when a part departs: it may be another one by now.
+   * @param {number} send
+   */
+  #next(send) {
+    const part = this.#rows.next(send);
+    if (!part || this.#parts.fence.lets(part.jid)) return part;
+    this.#withhold({ id: send, jid: part.jid }, "all");
+    return null;
+  }
+
+  /** What waits for a chat that may not be written to any more never leaves, and says so at once. */
+  #withholdAll() {
+    for (const send of this.#rows.pending()) {
+      // What WhatsApp has, but for its word, is not called back.
+      if (!this.#parts.fence.lets(send.jid)) this.#withhold(send, "waiting");
+    }
+  }
+
+  /**
+   * @param {{ id: number, jid: string }} send
+   * @param {"waiting" | "all"} which
+   */
+  #withhold({ id, jid }, which) {
+    if (this.#rows.withhold(id, which) === 0) return;
+    const [part] = this.#rows.parts(id);
+    const key = part ? this.#rows.byId(part.message_id)?.idempotency_key : null;
+    this.#parts.emit("message_withheld", { chat: shortReference(jid), cursor: answeredCursor(key ?? null), reason: "not_in_allowlist" });
+    if (!this.#rows.next(id)) this.#wake(id, null);
+  }
+
+  /** @param {number} send waits for room: its caller need not wait with it */
+  #held(send) {
+    this.#parts.fence.holds("messages_per_minute");
+    this.#wake(send, null);
+  }
+
+  /**
    * @param {string} jid
    * @param {string} text
    * @param {string | null} key
@@ -161,8 +218,9 @@ export class Outbox {
    */
   #accept(jid, text, key) {
     const carrier = this.#requireOpen();
+    const openedAt = this.#parts.fence.admit(jid, key);
     const parts = splitText(text).map((part) => carrier.compose(part));
-    const id = this.#rows.add({ key, jid, text, parts });
+    const id = this.#rows.add({ key, jid, text, parts, openedAt });
     this.#revocable.add(id);
     return this.#depart({ id, jid });
   }
@@ -181,7 +239,9 @@ export class Outbox {
    * @returns {Promise<Receipt>}
    */
   async #answer(send, done, firstText) {
-    if (this.#rows.next(send) && this.#isOpen()) await this.#outcome(send);
+    // Where messages wait for room, this one waits behind them: it is accepted, and that is all to be told now.
+    if (this.#room.crowded) this.#revocable.delete(send);
+    else if (this.#rows.next(send) && this.#isOpen()) await this.#outcome(send);
     const parts = this.#rows.parts(send);
     const failed = parts.find(({ state }) => state === "failed");
     if (failed) throw failure(failed, parts.length);
@@ -276,12 +336,9 @@ export class Outbox {
     throw new RequestError("bad_request", "The idempotency key belongs to a message to another chat, so nothing was sent. Give every message a key of its own");
   }
 
-  /** @param {string} jid by its number, where that is known, and without a device */
+  /** @param {string} jid */
   #chatOf(jid) {
-    const identity = fromJid(jid);
-    if (!identity) return jid;
-    const phone = identity.kind === "lid" ? this.#parts.store.chats.phoneOf(identity.user) : null;
-    return toJid(phone === null ? identity : { kind: "phone", user: phone });
+    return this.#parts.store.chats.chatOf(jid);
   }
 
   #isOpen() {
@@ -326,5 +383,6 @@ function refusal(error) {
 function failure({ error, place }, count) {
   const before = place === 0 ? "" : ", what stands before it was sent";
   const where = count === 1 ? "" : `. This is part ${place + 1} of ${count}: what follows is not sent${before}`;
+  if (wasWithheld(error)) return new RequestError("chat_not_allowed", `The message was not sent: ${error}${where}. Add the chat to the list, and send it anew under another key`);
   return new RequestError("whatsapp_rejected", `${error ?? "WhatsApp refused the message"}${where}`);
 }

@@ -9,10 +9,12 @@ import os from "node:os";
 import readline from "node:readline";
 import { fileURLToPath } from "node:url";
 import { Access } from "./access.mjs";
+import { AllowedChats } from "./allowed-chats.mjs";
 import { awaitLock, prepareAuthDir } from "./auth-dir.mjs";
 import { listenToParent } from "./control.mjs";
 import { FatalError, safeName } from "./errors.mjs";
 import { createEmitter } from "./events.mjs";
+import { Fence } from "./fence.mjs";
 import { keepHouse } from "./housekeeping.mjs";
 import { Inbox } from "./inbox.mjs";
 import { Metrics } from "./metrics.mjs";
@@ -118,8 +120,10 @@ async function live(options, version, { emit: say, warnings }, die) {
 
   const { Session } = await import("./session.mjs");
   const people = new People(store);
-  const inbox = new Inbox({ store, people, emit, timing, pause }, settings);
-  const outbox = new Outbox({ store, emit, pause }, timing);
+  const allowed = new AllowedChats({ store, people, emit }, settings);
+  const fence = new Fence({ store, allowed, emit }, settings, timing);
+  const inbox = new Inbox({ store, people, allowed, emit, timing, pause }, settings);
+  const outbox = new Outbox({ store, emit, fence, pause }, timing);
   pause.onChange(() => {
     inbox.pauseChanged();
     if (!pause.active) outbox.resume().catch(die);
@@ -133,7 +137,7 @@ async function live(options, version, { emit: say, warnings }, die) {
   const page = new PairPage(settings.token);
   session = new Session({ store, people, inbox, outbox, pause, emit: page.watching(emit), die, webUrl, version, settings, pairing }, timing);
   outbox.use(session);
-  const server = await listen(options, { version, startedAt: Date.now(), store, people, inbox, outbox, pause, emit, session, access, warnings, metrics, page });
+  const server = await listen(options, { version, startedAt: Date.now(), store, people, allowed, fence, inbox, outbox, pause, emit, session, access, warnings, metrics, page });
 
   /** @type {Promise<void> | null} */
   let stopping = null;

@@ -142,6 +142,7 @@ async function answer(request, response, path, port, parts) {
   } catch (thrown) {
     const error = presentable(thrown);
     if (error instanceof MethodError) response.setHeader("allow", error.allowed);
+    if (error.retryAfterMs !== undefined) response.setHeader("retry-after", Math.ceil(error.retryAfterMs / 1_000));
     if (error.code === "unauthorized") response.setHeader("www-authenticate", "Bearer");
     // The rest of a body that is not read would be taken for the next request.
     if (!request.complete) response.setHeader("connection", "close");

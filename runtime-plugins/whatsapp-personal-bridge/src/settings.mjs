@@ -16,6 +16,8 @@ import { FatalError } from "./errors.mjs";
  *   backlogMaxAgeMs: number,
  *   keepInboundTextMs: number,
  *   keepOutboundTextMs: number,
+ *   maxMessagesPerMinute: number,
+ *   maxNewChatsPerDay: number,
  *   bridgeAuth: "token" | "none",
  *   webVersion: [number, number, number] | null,
  *   token: string | null,
@@ -29,6 +31,8 @@ export const DEFAULT_SETTINGS = Object.freeze({
   backlogMaxAgeMs: 24 * 60 * 60 * 1000,
   keepInboundTextMs: 0,
   keepOutboundTextMs: 7 * 24 * 60 * 60 * 1000,
+  maxMessagesPerMinute: 30,
+  maxNewChatsPerDay: 20,
   bridgeAuth: "token",
   webVersion: null,
   token: null,
@@ -36,6 +40,9 @@ export const DEFAULT_SETTINGS = Object.freeze({
 
 /** Rows of settled messages are kept no longer, and their texts with them. */
 const LONGEST_KEPT_MS = 365 * 24 * 60 * 60 * 1000;
+/** More is no cap: a hundred a second is more than WhatsApp takes. */
+const MOST_PER_MINUTE = 6_000;
+const MOST_NEW_CHATS = 1_000;
 /** 256 bits as `loong … bridge run` writes them. */
 const TOKEN = /^[0-9a-f]{64}$/i;
 const OTHERS = 0o077;
@@ -61,6 +68,8 @@ export function readSettings(command) {
     keepOutboundTextMs:
       optional(given.keep_outbound_text_ms, isWhole, "settings.keep_outbound_text_ms", "a whole number of milliseconds, 0 or more") ??
       DEFAULT_SETTINGS.keepOutboundTextMs,
+    maxMessagesPerMinute: within(given.max_messages_per_minute, 1, MOST_PER_MINUTE, "settings.max_messages_per_minute") ?? DEFAULT_SETTINGS.maxMessagesPerMinute,
+    maxNewChatsPerDay: within(given.max_new_chats_per_day, 0, MOST_NEW_CHATS, "settings.max_new_chats_per_day") ?? DEFAULT_SETTINGS.maxNewChatsPerDay,
     bridgeAuth: oneOf(given.bridge_auth, /** @type {const} */ (["token", "none"]), "settings.bridge_auth", DEFAULT_SETTINGS.bridgeAuth),
     webVersion: optional(given.whatsapp_web_version, isVersion, "settings.whatsapp_web_version", "a list of three whole numbers, such as [2, 3000, 1]"),
     token: readToken(command.token_file),
@@ -111,6 +120,17 @@ function optional(value, is, key, wanted) {
 function oneOf(value, choices, key, otherwise) {
   const is = (/** @type {unknown} */ each) => /** @type {readonly unknown[]} */ (choices).includes(each);
   return optional(value, /** @type {(value: unknown) => value is T} */ (is), key, choices.map((choice) => `"${choice}"`).join(", ")) ?? otherwise;
+}
+
+/**
+ * @param {unknown} value
+ * @param {number} least
+ * @param {number} most
+ * @param {string} key
+ */
+function within(value, least, most, key) {
+  const is = (/** @type {unknown} */ each) => isWhole(each) && each >= least && each <= most;
+  return optional(value, /** @type {(value: unknown) => value is number} */ (is), key, `a whole number from ${least} to ${most}`);
 }
 
 /**

@@ -50,6 +50,8 @@ const DEFAULTS = {
   chatHoldMs: 60_000,
   /** A message that stepped aside, unacknowledged or not handed over: until it is tried again on the same connection. */
   resendMs: 300_000,
+  /** The minute of `max_messages_per_minute`. */
+  minuteMs: 60_000,
 };
 
 /** @type {Readonly<Timing>} */

@@ -94,21 +94,21 @@ test("a chat outside the list leaves a count, and nothing of what it said", asyn
 });
 
 test("a list at the start is not replaced by one that a request names", async (t) => {
-  const { inbox } = parts(t, { allowed: ["+15557654321"] });
-  inbox.nameAllowlist(["*"]);
+  const { allowed, inbox } = parts(t, { allowed: ["+15557654321"] });
+  allowed.name(["*"]);
   inbox.accept(inbound("A1"));
   assert.deepEqual(await receive(inbox), []);
 });
 
 test("without a list messages wait in memory until one is named, and then only the allowed are kept", async (t) => {
-  const { inbox, store } = parts(t, { allowed: [] });
+  const { allowed, inbox, store } = parts(t, { allowed: [] });
   inbox.accept(inbound("A1"));
   inbox.accept(inbound("B1", "b", "15557654321"));
   assert.deepEqual([inbox.undecided, store.inbox.depth().waiting], [2, 0]);
-  inbox.nameAllowlist([]);
-  inbox.nameAllowlist(null);
+  allowed.name([]);
+  allowed.name(null);
   assert.equal(inbox.undecided, 2, "an empty list decides nothing");
-  inbox.nameAllowlist(["+15551234567"]);
+  allowed.name(["+15551234567"]);
   assert.equal(inbox.undecided, 0);
   assert.deepEqual(ids(await receive(inbox)), ["A1"]);
   assert.equal(store.known.refused().messages, 1);
@@ -123,19 +123,19 @@ test("no more than a bounded number waits in memory, and what is dropped is coun
 test("the last list that a request named counts after a restart", async (t) => {
   const dir = temporaryDir(t);
   const before = parts(t, { allowed: [], dir });
-  before.inbox.nameAllowlist(["+15557654321"]);
+  before.allowed.name(["+15557654321"]);
   const { inbox, store } = parts(t, { allowed: [], dir });
   inbox.accept(inbound("A1"));
   assert.equal(store.known.refused().messages, 1);
 });
 
 test("a stored message of a chat that is no longer on the list is kept back", async (t) => {
-  const { inbox } = parts(t, { allowed: [] });
-  inbox.nameAllowlist(["*"]);
+  const { allowed, inbox } = parts(t, { allowed: [] });
+  allowed.name(["*"]);
   inbox.accept(inbound("A1"));
-  inbox.nameAllowlist(["+15557654321"]);
+  allowed.name(["+15557654321"]);
   assert.deepEqual(await receive(inbox), []);
-  inbox.nameAllowlist(["+15551234567"]);
+  allowed.name(["+15551234567"]);
   assert.deepEqual(ids(await receive(inbox)), ["A1"]);
 });
 

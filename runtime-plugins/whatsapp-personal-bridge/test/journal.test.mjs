@@ -99,7 +99,7 @@ test("a message to a bridge without an allowlist is decided on after a restart",
 test("what waited for an allowlist leaves the journal when one is named", async (t) => {
   const { ours, ana, rows, texts } = await linked(t, { allowed: null });
   await ours.gets(await ana.says("may I?"));
-  ours.inbox.nameAllowlist(["+15557654321"]);
+  ours.allowed.name(["+15557654321"]);
   assert.deepEqual(texts(), []);
   assert.equal(rows("SELECT 1 FROM journal_parts WHERE plaintext IS NOT NULL").length, 0);
 });

@@ -1,7 +1,7 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Inbox } from "../src/inbox.mjs";
+import { AllowedChats } from "../src/allowed-chats.mjs";
 import { plainName } from "../src/names.mjs";
 import { KnownChats } from "../src/store/known-chats.mjs";
 import { Database } from "../src/store/database.mjs";
@@ -166,7 +166,7 @@ test("a long list comes in pages, each chat once, the newest first", async (t) =
 });
 
 test("a question or a list that cannot be read is refused, and nothing is changed", async (t) => {
-  const { get, post, inbox, ask } = await operated(t, { allowed: [`+${ANA}`] });
+  const { get, post, allowed, ask } = await operated(t, { allowed: [`+${ANA}`] });
   for (const query of ["", "?account=", "?account=No%20Name", "?account=contact", "?account=default&limit=0", "?account=default&limit=201", "?account=default&after=5", "?account=default&refused=yes", "?account=default&names=1", "?account=default&account=work"]) {
     const { status, body } = await get(`chats${query}`);
     assert.deepEqual([status, body.code], [400, "bad_request"], query);
@@ -175,8 +175,8 @@ test("a question or a list that cannot be read is refused, and nothing is change
     const { status, body } = await post("allowlist", { allowed_chat_ids: list });
     assert.deepEqual([status, body.code], [400, "bad_request"], JSON.stringify(list));
   }
-  assert.equal(inbox.standing(`${ANA}@s.whatsapp.net`).allowed, true);
-  assert.equal(inbox.standing(`${BEN}@s.whatsapp.net`).allowed, false);
+  assert.equal(allowed.standing(`${ANA}@s.whatsapp.net`).allowed, true);
+  assert.equal(allowed.standing(`${BEN}@s.whatsapp.net`).allowed, false);
   assert.equal((await ask("GET", "chats?account=default", { token: null })).status, 401);
   assert.equal((await ask("POST", "allowlist", { token: null, body: "{}" })).status, 401);
 });
@@ -193,10 +193,10 @@ test("a new list counts at once, and whoever waits is answered, to ask again", a
 
 test("a list named while the bridge runs outlives a crash, and not the next start", (t) => {
   const { settings, store, people, emit } = parts(t, { allowed: [`+${ANA}`] });
-  const started = (/** @type {string} */ token) => new Inbox({ store, people, emit }, { ...settings, token });
-  const letsIn = (/** @type {Inbox} */ inbox) => [ANA, BEN].map((number) => inbox.standing(`${number}@s.whatsapp.net`).allowed);
+  const started = (/** @type {string} */ token) => new AllowedChats({ store, people, emit }, { ...settings, token });
+  const letsIn = (/** @type {AllowedChats} */ allowed) => [ANA, BEN].map((number) => allowed.standing(`${number}@s.whatsapp.net`).allowed);
   const [run, next] = ["a".repeat(64), "b".repeat(64)];
-  assert.deepEqual(started(run).changeAllowlist([`+${BEN}`]), []);
+  assert.deepEqual(started(run).change([`+${BEN}`]), []);
   assert.deepEqual(letsIn(started(run)), [false, true]);
   assert.deepEqual(letsIn(started(next)), [true, false]);
 });

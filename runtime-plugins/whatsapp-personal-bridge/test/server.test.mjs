@@ -157,7 +157,8 @@ test("a long text is answered with all its ids, a later text with the first one'
   assert.deepEqual(await say("other"), { ok: true, message_id: "M1", message_ids: ["M1", "M2", "M3"], status: "already_sent", first_text: true });
   outbox.receipt("M1", "read", 1_000);
   const { body } = await ask(server.port, { body: stock("complete_batch").replace('"operation":"complete_batch"', '"operation":"bridge_status"') });
-  assert.deepEqual(body.payload.outbox, { pending: 0, sent: 3, delivered: 1, read: 1, failed: 0 });
+  assert.deepEqual(body.payload.outbox, { pending: 0, sent: 3, delivered: 1, read: 1, failed: 0, held: 0, held_since: null });
+  assert.deepEqual(body.payload.caps, { messages_per_minute: { most: 30, used: 3 }, new_chats_per_day: { most: 20, used: 1 } });
 });
 
 test("while sending is paused a send is refused, to be tried again", async (t) => {
@@ -267,6 +268,8 @@ test("the status for the operator shortens the number and counts everything", as
     reconnects: 6,
     retry_at: null,
     paused: null,
+    held: null,
+    caps: { messages_per_minute: { most: 30, used: 0 }, new_chats_per_day: { most: 20, used: 0 } },
     queue: { waiting: 1, handed_out: 0, dead: 0, pending_out: 0 },
     counts: { refused: 1, undecryptable: 3, not_addressed: 0, ignored: { own: 2 } },
     warnings: [{ code: "open_bridge", message: "open" }],

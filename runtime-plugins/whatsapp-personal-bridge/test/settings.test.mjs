@@ -28,13 +28,15 @@ test("what nobody says has its default", () => {
 });
 
 test("everything can be said", (t) => {
-  const settings = { allowed_chat_ids: [], group_reply: "never", backlog_max_age_ms: 0, keep_inbound_text_ms: 3_600_000, keep_outbound_text_ms: 1_000, bridge_auth: "none", whatsapp_web_version: [2, 3000, 7] };
+  const settings = { allowed_chat_ids: [], group_reply: "never", backlog_max_age_ms: 0, keep_inbound_text_ms: 3_600_000, keep_outbound_text_ms: 1_000, max_messages_per_minute: 6_000, max_new_chats_per_day: 0, bridge_auth: "none", whatsapp_web_version: [2, 3000, 7] };
   assert.deepEqual(readSettings({ settings, token_file: file(t, `${TOKEN}\n`) }), {
     allowedChatIds: [],
     groupReply: "never",
     backlogMaxAgeMs: 0,
     keepInboundTextMs: 3_600_000,
     keepOutboundTextMs: 1_000,
+    maxMessagesPerMinute: 6_000,
+    maxNewChatsPerDay: 0,
     bridgeAuth: "none",
     webVersion: [2, 3000, 7],
     token: TOKEN,
@@ -53,6 +55,13 @@ for (const [key, value] of /** @type {[string, unknown][]} */ ([
   ["keep_inbound_text_ms", 366 * 24 * 60 * 60 * 1000],
   ["keep_outbound_text_ms", -1],
   ["keep_outbound_text_ms", "7d"],
+  ["max_messages_per_minute", 0],
+  ["max_messages_per_minute", 6_001],
+  ["max_messages_per_minute", 1.5],
+  ["max_messages_per_minute", "30"],
+  ["max_new_chats_per_day", -1],
+  ["max_new_chats_per_day", 1_001],
+  ["max_new_chats_per_day", true],
   ["bridge_auth", "open"],
   ["whatsapp_web_version", [2, 3000]],
   ["whatsapp_web_version", "2.3000.1"],

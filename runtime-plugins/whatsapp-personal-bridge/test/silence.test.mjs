@@ -88,11 +88,13 @@ test("every event that a person should know of is a sentence", () => {
   emit("connected", { phone: "+15550001000", name: "Olga", jid: "", lid: null });
   emit("message_in", { chat: "contact …4567", cursor: "c1", kind: "text", group: false });
   emit("message_refused", { chat: "contact …4567", reason: "not_in_allowlist" });
+  emit("message_withheld", { chat: "contact …4567", cursor: null, reason: "not_in_allowlist" });
+  for (const cap of ["messages_per_minute", "new_chats_per_day"]) emit("cap_reached", { cap });
   emit("message_out", { chat: "contact …4567", cursor: null, status: "sent", after_ms: 20 });
   emit("message_dead", { chat: "contact …4567", cursor: "c1", attempts: 6, reason: "busy" });
   emit("imported", { from: "/old" });
   emit("state", { state: "reconnecting", message: "The connection is lost.", retry_in_ms: 1_500 });
   emit("something new", {});
-  assert.equal(said.length, 7);
-  assert.equal(said[6], "The connection is lost. Next try in 2 s.\n");
+  assert.equal(said.length, 10);
+  assert.equal(said[9], "The connection is lost. Next try in 2 s.\n");
 });

@@ -10,6 +10,7 @@ pub enum BridgePoint {
     AfterInbox,
     AfterLease,
     AfterSendStored,
+    AfterLeaving,
     BeforeSent,
     AfterSent,
     BeforeAcknowledgement,
@@ -38,12 +39,13 @@ pub enum Kill {
 }
 
 impl BridgePoint {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AfterRatchet,
         Self::BeforeInbox,
         Self::AfterInbox,
         Self::AfterLease,
         Self::AfterSendStored,
+        Self::AfterLeaving,
         Self::BeforeSent,
         Self::AfterSent,
         Self::BeforeAcknowledgement,
@@ -58,6 +60,7 @@ impl BridgePoint {
             Self::AfterInbox => "after-inbox",
             Self::AfterLease => "after-lease",
             Self::AfterSendStored => "after-send",
+            Self::AfterLeaving => "after-leave",
             Self::BeforeSent => "before-sent",
             Self::AfterSent => "after-sent",
             Self::BeforeAcknowledgement => "before-acknowledged",

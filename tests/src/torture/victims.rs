@@ -38,7 +38,7 @@ impl Victims {
             .minimal_config(&["*"], "[reply]\nengine = \"echo\"\n");
         story.machine.configure(&config.replace(
             "[whatsapp_personal]\n",
-            "[whatsapp_personal]\ngroup_reply = \"always\"\n",
+            "[whatsapp_personal]\ngroup_reply = \"always\"\nmax_messages_per_minute = 6000\n",
         ))?;
         story.machine.times(&json!({
             "backoffFirstMs": 20, "backoffMaxMs": 200, "closeMs": 200, "ackMs": 1000,

@@ -4,7 +4,7 @@
  * together is known by people.mjs, how often a chat wrote by known-chats.mjs.
  */
 
-import { toJid } from "../identity.mjs";
+import { fromJid, toJid } from "../identity.mjs";
 
 export class Chats {
   /** @type {import("./database.mjs").Database} */ #db;
@@ -100,5 +100,16 @@ export class Chats {
   lidOf(phone) {
     const row = this.#db.one("SELECT lid FROM aliases WHERE phone = ?", phone);
     return row ? String(row.lid) : null;
+  }
+
+  /**
+   * @param {string} jid any id of a chat
+   * @returns {string} the one by which its sends are told apart from those to others: the number, where that is known; without a device
+   */
+  chatOf(jid) {
+    const identity = fromJid(jid);
+    if (!identity) return jid;
+    const phone = identity.kind === "lid" ? this.phoneOf(identity.user) : null;
+    return toJid(phone === null ? identity : { kind: "phone", user: phone });
   }
 }

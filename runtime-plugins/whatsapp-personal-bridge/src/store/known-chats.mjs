@@ -54,6 +54,14 @@ export class KnownChats {
   }
 
   /**
+   * @param {string} jid any id of the chat
+   * @returns {boolean} whether WhatsApp has ever taken a message to it
+   */
+  wasWrittenTo(jid) {
+    return this.#db.one("SELECT 1 AS found FROM known_chats WHERE chat = ? AND messages_out > 0", this.#personOf(jid)) !== undefined;
+  }
+
+  /**
    * @param {string} jid of a chat; where it is not known, nothing happens
    * @param {string} name
    */

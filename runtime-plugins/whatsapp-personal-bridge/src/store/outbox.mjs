@@ -16,7 +16,14 @@
 
 const LOGIN_ENDED = "the login ended before WhatsApp took it";
 const EARLIER_REFUSED = "an earlier part was refused";
+const NOT_ALLOWED = "its chat was taken off allowed_chat_ids before it left";
+const NO_LONGER_ALLOWED = "its chat was taken off allowed_chat_ids; it had been handed over once, so it may have arrived";
 const NOT_ASKED_AGAIN = "it could not be sent, nobody asked for it again in time, and its text is gone";
+
+/** @param {string | null} error of a part that failed: whether it was kept back by the list */
+export function wasWithheld(error) {
+  return error === NOT_ALLOWED || error === NO_LONGER_ALLOWED;
+}
 
 export class OutboxRows {
   /** @type {import("./database.mjs").Database} */ #db;
@@ -27,14 +34,15 @@ export class OutboxRows {
   }
 
   /**
-   * @param {{ key: string | null, jid: string, text: string, parts: { messageId: string, body: Uint8Array }[] }} send
+   * @param {{ key: string | null, jid: string, text: string, parts: { messageId: string, body: Uint8Array }[], openedAt?: number | null }} send
+   * `openedAt`: now, when it is the first one to a chat that was never written to, and no reply
    * @returns {number} its id, under the current login
    */
-  add({ key, jid, text, parts }) {
+  add({ key, jid, text, parts, openedAt = null }) {
     return this.#db.transaction(() => {
       const { lastInsertRowid } = this.#db.run(
-        "INSERT INTO sends (login, idempotency_key, jid, text, created_at) VALUES ((SELECT id FROM logins WHERE state = 'current'), ?, ?, ?, ?)",
-        key, jid, text, Date.now(),
+        "INSERT INTO sends (login, idempotency_key, jid, text, created_at, opened_at) VALUES ((SELECT id FROM logins WHERE state = 'current'), ?, ?, ?, ?, ?)",
+        key, jid, text, Date.now(), openedAt,
       );
       for (const [place, { messageId, body }] of parts.entries()) {
         this.#db.run("INSERT INTO parts (message_id, send, place, body, state) VALUES (?, ?, ?, ?, 'pending')", messageId, lastInsertRowid, place, Buffer.from(body));
@@ -117,18 +125,36 @@ export class OutboxRows {
    */
   takeBack(send) {
     this.#db.transaction(() => {
-      this.#db.run("UPDATE parts SET state = 'unsent', settled_at = ? WHERE send = ? AND state = 'pending'", Date.now(), send);
+      this.#db.run("UPDATE parts SET state = 'unsent', settled_at = ?, left_at = NULL WHERE send = ? AND state = 'pending'", Date.now(), send);
       this.#db.run("DELETE FROM parts WHERE send IN (SELECT id FROM sends WHERE id = ? AND idempotency_key IS NULL)", send);
       this.#db.run("DELETE FROM sends WHERE id = ? AND idempotency_key IS NULL", send);
     });
   }
 
-  /** @param {number} send that was taken back: it is to leave, under the login of now */
-  askAgain(send) {
+  /**
+   * @param {number} send that was taken back: it is to leave, under the login of now
+   * @param {number | null} [openedAt] as in `add`
+   */
+  askAgain(send, openedAt = null) {
     this.#db.transaction(() => {
-      this.#db.run("UPDATE sends SET login = (SELECT id FROM logins WHERE state = 'current') WHERE id = ?", send);
+      this.#db.run("UPDATE sends SET login = (SELECT id FROM logins WHERE state = 'current'), opened_at = ? WHERE id = ?", openedAt, send);
       this.#db.run("UPDATE parts SET state = 'pending', settled_at = NULL WHERE send = ? AND state = 'unsent'", send);
     });
+  }
+
+  /**
+   * Its chat may not be written to any more.
+   * @param {number} send
+   * @param {"waiting" | "all"} which parts that wait for WhatsApp's word: those that have never left, or all
+   * @returns {number} how many will never leave now
+   */
+  withhold(send, which) {
+    const { changes } = this.#db.run(
+      `UPDATE parts SET state = 'failed', error = CASE WHEN left_at IS NULL THEN ? ELSE ? END, settled_at = ?
+       WHERE send = ? AND state = 'pending' AND (left_at IS NULL OR ?)`,
+      NOT_ALLOWED, NO_LONGER_ALLOWED, Date.now(), send, which === "all" ? 1 : 0,
+    );
+    return changes;
   }
 
   /** What was to leave under a login that is no more never leaves under another number. */

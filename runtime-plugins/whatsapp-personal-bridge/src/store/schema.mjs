@@ -11,5 +11,6 @@ import { SENDS } from "./steps/4-sends.mjs";
 import { JOURNAL } from "./steps/5-journal.mjs";
 import { NUMBERS } from "./steps/6-numbers.mjs";
 import { KNOWN_CHATS } from "./steps/7-known-chats.mjs";
+import { PACE } from "./steps/8-pace.mjs";
 
-export const STEPS = Object.freeze([BEGINNING, CONVERSATIONS, LEASES, SENDS, JOURNAL, NUMBERS, KNOWN_CHATS]);
+export const STEPS = Object.freeze([BEGINNING, CONVERSATIONS, LEASES, SENDS, JOURNAL, NUMBERS, KNOWN_CHATS, PACE]);

@@ -16,6 +16,7 @@ import { JournalRows } from "./journal.mjs";
 import { KnownChats } from "./known-chats.mjs";
 import { Logins } from "./logins.mjs";
 import { OutboxRows } from "./outbox.mjs";
+import { Pace } from "./pace.mjs";
 import { SavedSettings } from "./settings.mjs";
 
 /**
@@ -76,6 +77,7 @@ export class Store {
     this.logins = new Logins(db);
     this.inbox = new InboxRows(db);
     this.outbox = new OutboxRows(db);
+    this.pace = new Pace(db);
     this.journal = new JournalRows(db);
     this.known = new KnownChats(db);
     this.chats = new Chats(db, this.known);

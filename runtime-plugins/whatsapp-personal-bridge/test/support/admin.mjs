@@ -53,14 +53,16 @@ export async function operated(t, options, access) {
   /**
    * @param {string} operation of the contract
    * @param {Record<string, unknown>} fields of its payload
-   * @returns {Promise<{ status: number, body: any }>}
+   * @param {string} [called] another operation, which was not captured and needs no more
+   * @returns {Promise<{ status: number, headers: Headers, body: any }>}
    */
-  async function operate(operation, fields) {
+  async function operate(operation, fields, called = operation) {
     const { body } = fixture(`wire/stock-request-${operation}.json`);
+    Object.assign(body, { operation: called });
     Object.assign(body.payload, fields);
     const headers = { "content-type": "application/json", authorization: `Bearer ${TOKEN}` };
     const answer = await fetch(server.url, { method: "POST", headers, body: JSON.stringify(body) });
-    return { status: answer.status, body: await answer.json() };
+    return { status: answer.status, headers: answer.headers, body: await answer.json() };
   }
   return {
     ...made,

@@ -3,6 +3,8 @@
 
 import assert from "node:assert/strict";
 import { EventEmitter, once } from "node:events";
+import { AllowedChats } from "../../src/allowed-chats.mjs";
+import { Fence } from "../../src/fence.mjs";
 import { Inbox } from "../../src/inbox.mjs";
 import { Outbox } from "../../src/outbox.mjs";
 import { RequestError } from "../../src/errors.mjs";
@@ -17,7 +19,7 @@ import { temporaryDir } from "./fixtures.mjs";
  * @typedef {{
  *   allowed?: string[], dir?: string, ackMs?: number, chatHoldMs?: number, resendMs?: number,
  *   groupReply?: import("../../src/settings.mjs").GroupReply,
- *   keepInboundTextMs?: number, now?: () => number, pause?: { active: boolean },
+ *   keepInboundTextMs?: number, maxMessagesPerMinute?: number, maxNewChatsPerDay?: number, minuteMs?: number, now?: () => number, pause?: { active: boolean },
  * }} Options
  */
 
@@ -27,7 +29,7 @@ import { temporaryDir } from "./fixtures.mjs";
  */
 export function parts(
   t,
-  { allowed = ["*"], dir = temporaryDir(t), ackMs = 200, chatHoldMs = 60_000, resendMs = 60_000, groupReply = "mention", keepInboundTextMs = 0, now, pause: given } = {},
+  { allowed = ["*"], dir = temporaryDir(t), ackMs = 200, chatHoldMs = 60_000, resendMs = 60_000, groupReply = "mention", keepInboundTextMs = 0, minuteMs = 60_000, now, pause: given, ...caps } = {},
 ) {
   const store = openStore(dir);
   if (!store.logins.current()) store.logins.add("{}");
@@ -39,14 +41,16 @@ export function parts(
   });
   const pause = new Pause(store, emit);
   const people = new People(store);
-  const settings = { ...DEFAULT_SETTINGS, groupReply, keepInboundTextMs, allowedChatIds: allowed.length > 0 ? allowed : undefined };
-  const inbox = new Inbox({ store, people, emit, now, pause: given ?? pause }, settings);
-  const outbox = new Outbox({ store, emit, pause: given ?? pause }, { ackMs, chatHoldMs, resendMs });
+  const settings = { ...DEFAULT_SETTINGS, ...caps, groupReply, keepInboundTextMs, allowedChatIds: allowed.length > 0 ? allowed : undefined };
+  const allowedChats = new AllowedChats({ store, people, emit }, settings);
+  const fence = new Fence({ store, allowed: allowedChats, emit, now }, settings, { minuteMs });
+  const inbox = new Inbox({ store, people, allowed: allowedChats, emit, now, pause: given ?? pause }, settings);
+  const outbox = new Outbox({ store, emit, fence, pause: given ?? pause }, { ackMs, chatHoldMs, resendMs });
   t.after(() => {
     outbox.close();
     store.close();
   });
-  return { store, people, inbox, outbox, pause, metrics, emit, events, dir, settings };
+  return { store, people, allowed: allowedChats, fence, inbox, outbox, pause, metrics, emit, events, dir, settings };
 }
 
 /** @typedef {"acknowledges" | "refuses" | "is silent" | "breaks" | "does not answer"} Behaviour */

@@ -9,6 +9,7 @@ import {
 } from "@whiskeysockets/baileys";
 import Sqlite from "libsql";
 import { decode, encode, loadAuth } from "../../src/auth-state.mjs";
+import { AllowedChats } from "../../src/allowed-chats.mjs";
 import { Inbox } from "../../src/inbox.mjs";
 import { Journal } from "../../src/journal.mjs";
 import { People } from "../../src/people.mjs";
@@ -178,7 +179,9 @@ export function bridge(store, { stock = false, allowed = ["*"], die = rethrow, s
   const people = new People(store);
   people.setSelf([ME.id, ME.lid]);
   const emit = () => undefined;
-  const inbox = new Inbox({ store, people, emit }, { ...DEFAULT_SETTINGS, groupReply: "always", allowedChatIds: allowed ?? undefined });
+  const settings = { ...DEFAULT_SETTINGS, groupReply: /** @type {const} */ ("always"), allowedChatIds: allowed ?? undefined };
+  const chats = new AllowedChats({ store, people, emit }, settings);
+  const inbox = new Inbox({ store, people, allowed: chats, emit }, settings);
   const pause = { hear: (/** @type {string} */ text) => say(`heard ${text}`) };
   const receiver = new Receiver({ inbox, people, emit, die, backlogMaxAgeMs: 86_400_000, pause });
   const ev = new EventEmitter();
@@ -186,7 +189,7 @@ export function bridge(store, { stock = false, allowed = ["*"], die = rethrow, s
   const socket = /** @type {any} */ ({ ev, signalRepository: repository, groupMetadata });
   receiver.listen(socket, stock ? undefined : journal);
   return {
-    auth, keys, journal, repository, people, inbox, receiver, ev,
+    auth, keys, journal, repository, people, allowed: chats, inbox, receiver, ev,
     bundle: () => bundleOf(auth.state.creds, keys),
     /**
      * @param {Node} node
