@@ -1,5 +1,5 @@
 //! What the bridge process is told besides address and folder: the chats, and how it treats groups,
-//! late messages, kept texts, callers and WhatsApp. Reads each value; where they stand in the configuration is
+//! late messages, kept texts, how much may leave, callers and WhatsApp. Reads each value; where they stand in the configuration is
 //! said by `config`, and what they do by the bridge.
 
 use serde_json::{Map, Value, json};
@@ -14,6 +14,12 @@ const LONGEST_BACKLOG_MS: u64 = 30 * DAY_MS;
 const KEEP_OUTBOUND_MS: u64 = 7 * DAY_MS;
 /// Texts are kept a year at most: a store is no archive.
 const LONGEST_KEEP_MS: u64 = 365 * DAY_MS;
+/// What an account sends in a minute, and how many chats it writes to first in a day, unless the
+/// operator says otherwise: enough for people, too little for a flood.
+const MESSAGES_PER_MINUTE: u32 = 30;
+const MOST_MESSAGES_PER_MINUTE: u32 = 6_000;
+const NEW_CHATS_PER_DAY: u32 = 20;
+const MOST_NEW_CHATS_PER_DAY: u32 = 1_000;
 const MINUTE_MS: u64 = 60 * 1_000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
@@ -33,7 +39,7 @@ struct Setting {
     hint: &'static str,
 }
 
-const SETTINGS: [Setting; 6] = [
+const SETTINGS: [Setting; 8] = [
     Setting {
         key: "group_reply",
         code: "group_reply_invalid",
@@ -73,6 +79,26 @@ const SETTINGS: [Setting; 6] = [
         otherwise: || Some(json!(KEEP_OUTBOUND_MS)),
         rule: KEEP_RULE,
         hint: "write a number and s, m, h or d, such as \"24h\" or \"7d\"; \"0\" keeps none, and a phone that asks for a message again gets nothing",
+    },
+    Setting {
+        key: "max_messages_per_minute",
+        code: "max_messages_per_minute_invalid",
+        told_as: "max_messages_per_minute",
+        of: |section| section.max_messages_per_minute.as_ref(),
+        read: |text| within(text, 1, MOST_MESSAGES_PER_MINUTE),
+        otherwise: || Some(json!(MESSAGES_PER_MINUTE)),
+        rule: "it is no whole number from 1 to 6000",
+        hint: "write a whole number, such as 30; replies above it wait, nothing of them is lost. To send nothing at all there is the pause",
+    },
+    Setting {
+        key: "max_new_chats_per_day",
+        code: "max_new_chats_per_day_invalid",
+        told_as: "max_new_chats_per_day",
+        of: |section| section.max_new_chats_per_day.as_ref(),
+        read: |text| within(text, 0, MOST_NEW_CHATS_PER_DAY),
+        otherwise: || Some(json!(NEW_CHATS_PER_DAY)),
+        rule: "it is no whole number from 0 to 1000",
+        hint: "write a whole number, such as 20; 0 writes first to nobody, and replies all the same",
     },
     Setting {
         key: "bridge_auth",
@@ -158,6 +184,12 @@ fn milliseconds(text: &str, longest: u64) -> Option<Value> {
     let count = number(text.get(..text.len() - 1)?)?;
     let span = u64::from(count).checked_mul(unit)?;
     (span <= longest).then(|| json!(span))
+}
+
+fn within(text: &str, least: u32, most: u32) -> Option<Value> {
+    number(text)
+        .filter(|number| (least..=most).contains(number))
+        .map(|number| json!(number))
 }
 
 fn version(text: &str) -> Option<[u32; 3]> {

@@ -90,6 +90,9 @@ pub struct Section {
     pub backlog_max_age: Option<String>,
     pub keep_inbound_text: Option<String>,
     pub keep_outbound_text: Option<String>,
+    /// Numbers as they were written: whether they fit is said by `bridge_settings`.
+    pub max_messages_per_minute: Option<String>,
+    pub max_new_chats_per_day: Option<String>,
     pub bridge_auth: Option<String>,
     pub whatsapp_web_version: Option<String>,
     pub issues: Vec<(Field, Issue)>,
@@ -214,6 +217,8 @@ impl Section {
             backlog_max_age: reader.text("backlog_max_age", Field::Bridge),
             keep_inbound_text: reader.text("keep_inbound_text", Field::Bridge),
             keep_outbound_text: reader.text("keep_outbound_text", Field::Bridge),
+            max_messages_per_minute: reader.number("max_messages_per_minute", Field::Bridge),
+            max_new_chats_per_day: reader.number("max_new_chats_per_day", Field::Bridge),
             bridge_auth: reader.text("bridge_auth", Field::Bridge),
             whatsapp_web_version: reader.text("whatsapp_web_version", Field::Bridge),
             ..Self::default()
@@ -263,6 +268,18 @@ impl<'a> Reader<'a> {
             self.issues.push((field, issue));
             None
         })
+    }
+
+    fn number(&mut self, key: &str, field: Field) -> Option<String> {
+        match self.get(key) {
+            None => None,
+            Some(Value::Number(number)) => Some(number.to_string()),
+            Some(_) => {
+                let issue = wrong_type(&self.at(key), "a whole number, without quotation marks");
+                self.issues.push((field, issue));
+                None
+            }
+        }
     }
 
     fn pair(&mut self, key: &str, field: Field, default_env: &str) -> Pair {

@@ -236,10 +236,14 @@ impl Refusal {
             Self::Unauthorized | Self::ForbiddenOrigin => {
                 "start the bridge with `loong whatsapp-personal bridge run`, so that both know the same token"
             }
-            Self::ChatNotAllowed => "add the chat to `allowed_chat_ids`, and restart the bridge",
+            Self::ChatNotAllowed => {
+                "add the chat with `loong whatsapp-personal chats allow <target>`; a running bridge follows at once"
+            }
             Self::NotFound | Self::MethodNotAllowed => "check the path in `bridge_url`",
             Self::TooLarge => "send less text at once",
-            Self::RateLimited => "wait a little and try again",
+            Self::RateLimited => {
+                "wait as long as it says, then try again; the caps are `max_messages_per_minute` and `max_new_chats_per_day`"
+            }
             Self::Internal | Self::Timeout => {
                 "try again; look at the bridge's terminal when it stays so"
             }
