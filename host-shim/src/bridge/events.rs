@@ -72,6 +72,15 @@ pub enum BridgeEvent {
         cursor: String,
         status: String,
     },
+    /// Accepted, and never to leave: its chat is not on the list any more.
+    MessageWithheld {
+        chat: String,
+        cursor: String,
+    },
+    /// A cap on what is sent begins to hold something back.
+    CapReached {
+        cap: String,
+    },
     /// A message was parked after too many failed attempts.
     MessageDead {
         chat: String,
@@ -190,6 +199,11 @@ fn event(name: &str, fields: &Map<String, Value>) -> Option<Option<BridgeEvent>>
             cursor: word("cursor"),
             status: word("status"),
         }),
+        "message_withheld" => Some(BridgeEvent::MessageWithheld {
+            chat: word("chat"),
+            cursor: word("cursor"),
+        }),
+        "cap_reached" => Some(BridgeEvent::CapReached { cap: word("cap") }),
         "message_dead" => Some(BridgeEvent::MessageDead {
             chat: word("chat"),
             cursor: word("cursor"),
@@ -228,6 +242,8 @@ impl std::fmt::Debug for BridgeEvent {
             Self::MessageUnreadable { .. } => "MessageUnreadable",
             Self::AllowlistMatch { .. } => "AllowlistMatch",
             Self::MessageOut { .. } => "MessageOut",
+            Self::MessageWithheld { .. } => "MessageWithheld",
+            Self::CapReached { .. } => "CapReached",
             Self::MessageDead { .. } => "MessageDead",
             Self::Paused { .. } => "Paused",
             Self::Resumed { .. } => "Resumed",

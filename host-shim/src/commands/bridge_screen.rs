@@ -183,6 +183,18 @@ impl Screen {
                     (false, None) => format!("chat {chat} is not let in; no entry names it"),
                 },
             ),
+            BridgeEvent::MessageWithheld { chat, cursor } => self.warn(
+                stage,
+                format!("chat {chat}: a message is kept back for good, the chat is not allowed any more  {cursor}")
+                    .trim_end(),
+            ),
+            BridgeEvent::CapReached { cap } => self.say(
+                stage,
+                &format!(
+                    "the cap on {} is reached: replies wait where there is no room, other messages are refused",
+                    cap.replace('_', " ")
+                ),
+            ),
             BridgeEvent::MessageDead {
                 chat,
                 cursor,

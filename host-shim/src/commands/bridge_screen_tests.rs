@@ -217,6 +217,13 @@ fn it_says_which_chats_are_let_in_and_what_is_left_without_an_answer() {
     let unreadable = Told::Event(BridgeEvent::MessageUnreadable {
         chat: "c3".to_owned(),
     });
+    let withheld = Told::Event(BridgeEvent::MessageWithheld {
+        chat: "c4".to_owned(),
+        cursor: "k4".to_owned(),
+    });
+    let capped = Told::Event(BridgeEvent::CapReached {
+        cap: "messages_per_minute".to_owned(),
+    });
     let (_, words) = shown(
         false,
         [
@@ -225,6 +232,8 @@ fn it_says_which_chats_are_let_in_and_what_is_left_without_an_answer() {
             matched(None, false),
             left,
             unreadable,
+            withheld,
+            capped,
         ],
     );
     assert_eq!(
@@ -233,7 +242,9 @@ fn it_says_which_chats_are_let_in_and_what_is_left_without_an_answer() {
          chat c1 is not let in; the entry +155…567 would\n\
          chat c1 is not let in; no entry names it\n\
          left chat c2  not addressed\n\
-         in   chat c3  could not be decrypted; its sender is asked again\n"
+         in   chat c3  could not be decrypted; its sender is asked again\n\
+         warning: chat c4: a message is kept back for good, the chat is not allowed any more  k4\n\
+         the cap on messages per minute is reached: replies wait where there is no room, other messages are refused\n"
     );
 }
 

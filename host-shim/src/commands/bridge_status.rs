@@ -7,9 +7,10 @@ use super::bridge_states::words;
 use crate::output::one_line;
 
 /// Shown by the first lines, or by nobody.
-const TOLD_APART: [&str; 11] = [
+const TOLD_APART: [&str; 12] = [
     "state",
     "paused",
+    "held",
     "reason",
     "since",
     "retry_at",
@@ -39,6 +40,9 @@ pub(super) fn lines(status: &Map<String, Value>, now: u64) -> Vec<String> {
     lines.push(line("linked as", &who));
     if let Some(pause) = pause(status, now) {
         lines.push(line("sending", &pause));
+    }
+    if let Some(held) = held(status, now) {
+        lines.push(line("held back", &held));
     }
     let known = FIRST.into_iter().filter(|key| status.contains_key(*key));
     let others = status
@@ -87,6 +91,21 @@ pub(super) fn pause(status: &Map<String, Value>, now: u64) -> Option<String> {
         text.push_str(&format!(" by the {by}"));
     }
     Some(text)
+}
+
+/// What waits for room under the cap of a minute; none when nothing does.
+pub(super) fn held(status: &Map<String, Value>, now: u64) -> Option<String> {
+    let held = status.get("held")?.as_object()?;
+    let messages = held.get("messages").and_then(Value::as_u64)?;
+    let (who, wait) = match messages {
+        1 => ("message waits", "it has waited"),
+        _ => ("messages wait", "the oldest"),
+    };
+    let since = held.get("since").and_then(Value::as_u64).unwrap_or(now);
+    let age = span(now.saturating_sub(since));
+    Some(format!(
+        "{messages} {who} for room, {wait} for {age}: more than a minute takes"
+    ))
 }
 
 /// How many messages are parked.
@@ -268,6 +287,22 @@ mod tests {
         let told = "sending       paused for 2 min by the owner";
         assert!(text.lines().any(|line| line == told), "{text}");
         assert!(text.contains("dead 2"), "{text}");
+    }
+
+    #[test]
+    fn what_waits_for_room_is_told_with_its_age_and_what_is_used_of_the_caps() {
+        let told = text(json!({
+            "state": "connected", "held": {"messages": 3, "since": NOW - 12_000},
+            "caps": {"messages_per_minute": {"most": 30, "used": 30}, "new_chats_per_day": {"most": 20, "used": 1}}
+        }));
+        for line in [
+            "held back     3 messages wait for room, the oldest for 12 s: more than a minute takes",
+            "caps          messages per minute (most 30, used 30), new chats per day (most 20, used 1)",
+        ] {
+            assert!(told.lines().any(|seen| seen == line), "{line}: {told}");
+        }
+        let none = text(json!({"state": "connected", "held": null}));
+        assert!(!none.contains("held"), "{none}");
     }
 
     #[test]

@@ -89,6 +89,9 @@ pub(super) fn examine(
     checks.add(Id::Queue, queue(channel, status, oldest, now));
     checks.add(Id::DeadLetters, dead_letters(channel, status));
     checks.add(Id::Sending, sending(channel, status, now));
+    if let Some(found) = caps(status, now) {
+        checks.add(Id::Caps, found);
+    }
     checks.add(Id::Clock, clock(status, now));
     let warnings = bridge_status::warnings(status);
     if warnings.is_empty() {
@@ -172,6 +175,18 @@ fn sending(channel: &str, status: &Status, now: u64) -> Finding {
     }
 }
 
+/// Only a bridge that has caps tells of them.
+fn caps(status: &Status, now: u64) -> Option<Finding> {
+    let used = bridge_status::plain(status.get("caps")?);
+    Some(match bridge_status::held(status, now) {
+        None => Finding::ok(used),
+        Some(held) => Finding::warn(
+            format!("{held} ({used})"),
+            "nothing is lost, they leave by themselves; raise `max_messages_per_minute` when this happens often",
+        ),
+    })
+}
+
 /// What the bridge has seen cannot lie ahead of us.
 fn clock(status: &Status, now: u64) -> Finding {
     let times = [
@@ -242,10 +257,11 @@ mod tests {
     fn a_bridge_at_work_has_nothing_to_look_at() {
         let status = json!({
             "state": "connected", "since": NOW - 9, "last_frame_at": NOW - 119_000, "paused": null, "warnings": [],
-            "queue": {"waiting": 2, "handed_out": 1, "dead": 0, "pending_out": 3}
+            "queue": {"waiting": 2, "handed_out": 1, "dead": 0, "pending_out": 3},
+            "held": null, "caps": {"messages_per_minute": {"most": 30, "used": 4}}
         });
         let found = judged(status, Some(NOW - 299_000));
-        assert_eq!(found.len(), 6);
+        assert_eq!(found.len(), 7);
         for (_, status, seen, hint) in &found {
             assert_eq!((*status, hint.as_str()), (Fine, ""), "{seen}");
         }
@@ -287,6 +303,13 @@ mod tests {
                 Id::Sending,
                 "by the owner",
                 "loong pigeon-post resume",
+            ),
+            (
+                json!({"held": {"messages": 3, "since": NOW - 12_000}, "caps": {"messages_per_minute": {"most": 30, "used": 30}}}),
+                None,
+                Id::Caps,
+                "3 messages wait for room, the oldest for 12 s: more than a minute takes (messages per minute (most 30, used 30))",
+                "max_messages_per_minute",
             ),
             (
                 json!({"last_message_at": NOW + 7_200_000}),

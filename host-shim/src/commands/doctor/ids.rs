@@ -60,6 +60,7 @@ ids! {
     Queue = "queue",
     DeadLetters = "dead_letters",
     Sending = "sending",
+    Caps = "caps",
     Clock = "clock",
     BridgeWarnings = "bridge_warnings",
     ReplyLoop = "reply_loop",
