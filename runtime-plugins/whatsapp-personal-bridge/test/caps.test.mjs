@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { RequestError } from "../src/errors.mjs";
-import { roomAt } from "../src/room.mjs";
+import { Room, roomAt } from "../src/room.mjs";
 import { operated } from "./support/admin.mjs";
 import { carrier, inbound, parts, receive } from "./support/bridge.mjs";
 import { readExposition, valueOf } from "./support/exposition.mjs";
@@ -152,6 +152,41 @@ test("replies that wait go before other sends, whenever these ask", async (t) =>
   await pass(MINUTE_MS);
   assert.equal((await writes(BEN, "now")).status, "sent");
   assert.deepEqual(texts(), ["1", "2", "3", "now"]);
+});
+
+test("what was accepted has its room, also while it stands behind an unacknowledged message of its chat", async (t) => {
+  const { writes, line, outbox, pass, texts } = bridge(t, { maxMessagesPerMinute: 3, ackMs: 1_000 });
+  line.behaviour = "is silent";
+  const sending = writes(ANA, LONG);
+  await pass(1_000);
+  assert.equal((await sending).status, "pending");
+  assert.equal(line.sent.length, 1);
+  await assert.rejects(writes(BEN, "one too many"), limited());
+  line.behaviour = "acknowledges";
+  outbox.acknowledged("M1", null);
+  await pass(0);
+  assert.equal(texts().length, 3);
+});
+
+test("reconnects while replies wait form the lines anew, and each reply leaves once and in its place", async (t) => {
+  const { answers, outbox, pass, texts } = bridge(t, { maxMessagesPerMinute: 1 });
+  for (const text of ["A1", "A2", "A3"]) await answers(ANA, text);
+  await answers(BEN, "B1");
+  for (let times = 0; times < 3; times += 1) void outbox.resume();
+  for (let minute = 0; minute < 6; minute += 1) await pass(MINUTE_MS);
+  assert.deepEqual(texts(), ["A1", "A2", "B1", "A3"]);
+});
+
+test("who comes when room has just come does not overtake who waits for it", (t) => {
+  const { store } = parts(t);
+  const clock = { at: NOW };
+  for (const id of ["A", "B", "C"]) store.outbox.add({ key: id, jid: "15551234567@s.whatsapp.net", text: id, parts: [{ messageId: id, body: Buffer.from(id) }] });
+  const room = new Room({ pace: store.pace, most: 1, minuteMs: MINUTE_MS, now: () => clock.at, isOpen: () => true });
+  t.after(() => room.clear());
+  assert.equal(room.enter("A"), null);
+  assert.notEqual(room.enter("B"), null);
+  clock.at += MINUTE_MS;
+  assert.notEqual(room.enter("C"), null);
 });
 
 test("the parts of a long text count each: it is accepted when its first has room, and the rest waits", async (t) => {
