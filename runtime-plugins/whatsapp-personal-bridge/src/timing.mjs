@@ -50,6 +50,9 @@ const DEFAULTS = {
   chatHoldMs: 60_000,
   /** A message that stepped aside, unacknowledged or not handed over: until it is tried again on the same connection. */
   resendMs: 300_000,
+  /** How long a caller may take to say its request, head and body; and to take the answer. */
+  requestMs: 10_000,
+  answerMs: 10_000,
 };
 
 /** @type {Readonly<Timing>} */
