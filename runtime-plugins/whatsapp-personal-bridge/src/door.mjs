@@ -42,6 +42,7 @@ const NO_HTTP = /** @type {const} */ ([400, "bad_request", "The request cannot b
 export class Door {
   /** @type {Map<Socket, Held>} The one that stood still longest comes first. */ #held = new Map();
   /** @type {number} */ #most;
+  #closing = false;
 
   /**
    * @param {Waits} waits
@@ -76,6 +77,19 @@ export class Door {
         if (this.#begin(request.socket, response)) void listener(request, /** @type {any} */ (response));
       });
     }
+  }
+
+  /**
+   * No new connections; the requests under way are finished.
+   * @param {number} graceMs how long they may take
+   */
+  async close(graceMs) {
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    this.#closing = true;
+    for (const [socket, { response }] of this.#held) if (response === null) this.#drop(socket);
+    const timer = setTimeout(() => this.server.closeAllConnections(), graceMs);
+    await closed;
+    clearTimeout(timer);
   }
 
   /** @param {Socket} socket on which the token was shown: it is not closed to make room */
@@ -125,7 +139,9 @@ export class Door {
     this.#moved(socket, held);
     response.once("close", () => {
       held.response = null;
-      this.#moved(socket, held);
+      // A client keeps its connection for a next request, which would not be answered any more.
+      if (this.#closing) this.#drop(socket);
+      else this.#moved(socket, held);
     });
     return true;
   }

@@ -24,8 +24,6 @@ import { TIMING } from "./timing.mjs";
  */
 
 const BODY_LIMIT = 1024 * 1024;
-/** While the server closes: how often connections without a request are looked for. */
-const IDLE_LOOK_MS = 20;
 const SQLITE = /^SQLITE_/;
 
 /**
@@ -38,8 +36,7 @@ const SQLITE = /^SQLITE_/;
  */
 export async function listen(where, parts, timing = TIMING, { connections, sends = new SendRate() } = {}) {
   const door = new Door(timing, connections);
-  const { server } = door;
-  const port = await bind(server, where.port);
+  const port = await bind(door.server, where.port);
   const url = `http://${HOST}:${port}${where.path}`;
   parts.page.openAt(url);
   const here = { path: where.path, port, parts, door, sends };
@@ -49,7 +46,7 @@ export async function listen(where, parts, timing = TIMING, { connections, sends
     url,
     close: (graceMs) => {
       parts.page.close();
-      return shutDown(server, graceMs);
+      return door.close(graceMs);
     },
   };
 }
@@ -85,22 +82,6 @@ function bindingError(error, port) {
     );
   }
   return new FatalError("address_unavailable", `port ${port} of ${HOST} cannot be bound (${code})`, "give another --port, and change bridge_url");
-}
-
-/**
- * @param {import("node:http").Server} server
- * @param {number} graceMs
- * @returns {Promise<void>}
- */
-async function shutDown(server, graceMs) {
-  const closed = new Promise((resolve) => server.close(() => resolve(undefined)));
-  // A client keeps its connection for a next request, which will not be answered here.
-  const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
-  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
-  server.closeIdleConnections();
-  await closed;
-  clearInterval(idle);
-  clearTimeout(timer);
 }
 
 /**

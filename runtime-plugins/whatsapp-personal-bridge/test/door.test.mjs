@@ -19,10 +19,7 @@ async function opened(t, listener, { waits, host = "127.0.0.1", connections } = 
   door.onRequest(listener);
   door.server.listen(0, host);
   await once(door.server, "listening");
-  t.after(() => {
-    door.server.close();
-    door.server.closeAllConnections();
-  });
+  t.after(() => door.close(0));
   return { door, port: /** @type {net.AddressInfo} */ (door.server.address()).port };
 }
 
@@ -149,6 +146,27 @@ test("a request that comes before the last one is answered ends the connection",
   await patient.hears(/"ok":true/);
   patient.say(`${head(server.port)}Connection: close\r\n\r\n`);
   assert.equal((await patient.closed()).text.match(/"ok":true/g)?.length, 2);
+});
+
+test("at the end those that ask for nothing go at once, and what is under way is finished", async (t) => {
+  /** @type {import("node:http").ServerResponse[]} */
+  const asked = [];
+  const { door, port } = await opened(t, (request, response) => {
+    if (request.url === "/") return greets(request, response);
+    asked.push(response);
+  });
+  const [silent, kept, poll] = [dial(t, port), dial(t, port), dial(t, port)];
+  await once(silent.socket, "connect");
+  kept.say(GET);
+  await kept.hears(/hello/);
+  poll.say(GET.replace("/", "/poll"));
+  await once(door.server, "request");
+  const closed = door.close(10_000);
+  assert.equal((await silent.closed()).text, "");
+  await kept.closed();
+  asked[0]?.end("at last");
+  assert.match((await poll.closed()).text, /at last/);
+  await inTime(closed, () => "it is still open");
 });
 
 test("above the cap the connection that stood still longest goes, and a new one is served", async (t) => {

@@ -1,7 +1,10 @@
 // @ts-check
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { ask, BEARER, dial, serving, stock, TOKEN, WITH_TOKEN } from "./support/endpoint.mjs";
+
+/** One bridge hears all of it: what one caller sends must not harm the next. */
+const { server } = await serving(/** @type {any} */ ({ after }), {}, WITH_TOKEN);
 
 /** @typedef {(host: string) => string} Bytes of a request, one character each; `host`: a good Host header */
 
@@ -75,8 +78,7 @@ const UNREADABLE = [
 
 for (const [name, status, code, bytes] of UNREADABLE) {
   test(`refused: ${name}`, async (t) => {
-    const { server } = await serving(t, {}, WITH_TOKEN);
-    const caller = dial(t, server.port);
+      const caller = dial(t, server.port);
     caller.say(bytes(`Host: 127.0.0.1:${server.port}\r\n`));
     const { text } = await caller.closed();
     if (status === null) assert.equal(text, "");
@@ -93,7 +95,6 @@ for (const [name, status, code, bytes] of UNREADABLE) {
 }
 
 test("what is just within the limits is answered", async (t) => {
-  const { server } = await serving(t, {}, WITH_TOKEN);
   for (const bytes of [
     get("GET /bridge/health HTTP/1.1", `X: ${"a".repeat(16_000)}\r\n`),
     get("GET /bridge/health HTTP/1.1", "X: a\r\n".repeat(62)),
@@ -110,7 +111,6 @@ test("what is just within the limits is answered", async (t) => {
 });
 
 test("a caller that asks before it sends its body is told to go on only when the body will be read", async (t) => {
-  const { server } = await serving(t, {}, WITH_TOKEN);
   const host = `Host: 127.0.0.1:${server.port}\r\n`;
   const welcome = dial(t, server.port);
   welcome.say(post(`Expect: 100-continue\r\nConnection: close\r\n${LENGTH}`)(host));
@@ -129,7 +129,6 @@ test("a caller that asks before it sends its body is told to go on only when the
 });
 
 test("who hangs up in the middle harms nobody", async (t) => {
-  const { server } = await serving(t, {}, WITH_TOKEN);
   const host = `Host: 127.0.0.1:${server.port}\r\n`;
   for (const bytes of ["G", `GET /bridge/health HTTP/1.1\r\n${host}`, post(LENGTH, BODY.slice(0, 9))(host), post(LENGTH, BODY)(host), post(CHUNKED, "ff\r\n{")(host)]) {
     for (const end of /** @type {const} */ (["end", "destroy", "resetAndDestroy"])) {
