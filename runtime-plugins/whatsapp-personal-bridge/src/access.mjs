@@ -8,7 +8,10 @@
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { RequestError } from "./errors.mjs";
 
-/** @typedef {import("./settings.mjs").Settings} Settings */
+/**
+ * @typedef {import("./settings.mjs").Settings} Settings
+ * @typedef {"token" | "nobody"} Caller whose request it is. All who show no token are one
+ */
 
 const NONCE = /^[A-Za-z0-9_-]{16,128}$/;
 
@@ -36,20 +39,26 @@ export class Access {
   /**
    * @param {"operation" | "admin"} what
    * @param {string | undefined} header `Authorization`
+   * @returns {Caller}
    * @throws {RequestError} `unauthorized`
    */
   require(what, header) {
-    if (what === "operation" && this.open) return;
-    if (this.#token === null) {
-      throw new RequestError("unauthorized", "The admin commands and the metrics need a bridge that was started by `loong whatsapp-personal bridge run`: this one was started without a token");
-    }
     const given = /^Bearer +(\S+)$/i.exec(header ?? "")?.[1];
-    if (given !== undefined && same(given, this.#token)) return;
+    if (given !== undefined && this.#token !== null && same(given, this.#token)) return "token";
+    if (what === "operation" && this.open) return "nobody";
+    if (this.#token === null) {
+      throw refused("The admin commands and the metrics need a bridge that was started by `loong whatsapp-personal bridge run`: this one was started without a token");
+    }
     const why = given === undefined ? "There is no token in the request" : "The token is not that of this bridge";
     // Nothing but the operations can be opened.
     const without = what === "operation" ? '; a client that cannot send a token needs bridge_auth = "none"' : "";
-    throw new RequestError("unauthorized", `${why}. Start the bridge with \`loong whatsapp-personal bridge run\` and ask it with the same user's \`loong\`${without}`);
+    throw refused(`${why}. Start the bridge with \`loong whatsapp-personal bridge run\` and ask it with the same user's \`loong\`${without}`);
   }
+}
+
+/** @param {string} why */
+function refused(why) {
+  return new RequestError("unauthorized", why, { headers: { "www-authenticate": "Bearer" } });
 }
 
 /**

@@ -7,6 +7,7 @@
 import { bad, readNumber, readSwitch, readText } from "./admin-request.mjs";
 import { RequestError } from "./errors.mjs";
 import { shortReference } from "./identity.mjs";
+import { quoted } from "./shown.mjs";
 
 /**
  * @typedef {import("./operations.mjs").Parts} Parts
@@ -96,7 +97,7 @@ function countsOf(store) {
 function found(store, cursor) {
   const row = store.inbox.get(cursor);
   if (row) return row;
-  throw new RequestError("not_found", `There is no message with the cursor ${JSON.stringify(cursor.slice(0, 60))}. See the list of the inbox`);
+  throw new RequestError("not_found", `There is no message with the cursor ${quoted(cursor)}. See the list of the inbox`);
 }
 
 /** @param {string | undefined} written */

@@ -5,6 +5,7 @@
  */
 
 import { RequestError } from "./errors.mjs";
+import { quoted } from "./shown.mjs";
 
 /** @typedef {Record<string, unknown>} Fields */
 
@@ -100,5 +101,5 @@ function requireKnown(names, known, kind) {
   const unknown = names.find((name) => !known.includes(name));
   if (unknown === undefined) return;
   const there = known.length > 0 ? `there are ${known.join(", ")}` : "this command takes none";
-  throw new RequestError("bad_request", `There is no ${kind} ${JSON.stringify(unknown.slice(0, 60))}: ${there}`);
+  throw new RequestError("bad_request", `There is no ${kind} ${quoted(unknown)}: ${there}`);
 }

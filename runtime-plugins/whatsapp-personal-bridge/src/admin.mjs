@@ -11,6 +11,7 @@ import { writeBackup } from "./backup.mjs";
 import { CONTRACT } from "./contract.mjs";
 import { FatalError, RequestError } from "./errors.mjs";
 import { shortPhone } from "./identity.mjs";
+import { quoted } from "./shown.mjs";
 
 /**
  * @typedef {import("./operations.mjs").Parts} Parts
@@ -78,7 +79,7 @@ export function adminCommand(path) {
   const [group = "", written = "", ...rest] = path.split("/");
   const open = Object.hasOwn(COMMANDS, `${group}/<cursor>`) ? COMMANDS[`${group}/<cursor>`] : undefined;
   if (open && written !== "" && rest.length === 0) return { command: open, parameter: readSegment(written) };
-  throw new RequestError("not_found", `There is no admin command ${JSON.stringify(path.slice(0, 60))}; there are ${Object.keys(COMMANDS).join(", ")}`);
+  throw new RequestError("not_found", `There is no admin command ${quoted(path)}; there are ${Object.keys(COMMANDS).join(", ")}`);
 }
 
 /**

@@ -7,6 +7,7 @@
 import { RequestError } from "./errors.mjs";
 import { fromJid } from "./identity.mjs";
 import { replyKey } from "./reply-key.mjs";
+import { quoted } from "./shown.mjs";
 import { canonicalTarget, CHANNEL_ID, parseTarget, TargetError } from "./targets.mjs";
 
 /**
@@ -290,9 +291,8 @@ function bad(field, wanted) {
  * @param {string} why
  */
 function invalidTarget(id, why) {
-  const shown = JSON.stringify(id.slice(0, 120));
   return new RequestError(
     "invalid_target",
-    `The target ${shown} cannot be used: ${why}. Write contact:+15551234567 or group:<digits>@g.us, with ${CHANNEL_ID}:<account>: in front to name the account`,
+    `The target ${quoted(id)} cannot be used: ${why}. Write contact:+15551234567 or group:<digits>@g.us, with ${CHANNEL_ID}:<account>: in front to name the account`,
   );
 }

@@ -4,6 +4,8 @@
  * Wording belongs to whoever throws; status, retryability and exit status belong here.
  */
 
+import { harmless } from "./shown.mjs";
+
 /**
  * Codes of refused requests: HTTP status, and whether the same request may succeed later.
  * @type {Readonly<Record<string, Readonly<{ status: number, retryable: boolean }>>>}
@@ -62,16 +64,18 @@ export class RequestError extends Error {
   /**
    * @param {string} code one of `ERROR_CODES`
    * @param {string} message a sentence for a person: what failed, why, what to do
-   * @param {{ retryAfterMs?: number }} [when] when the same request may succeed, where that is known
+   * @param {{ status?: number, headers?: Readonly<Record<string, string>>, retryAfterMs?: number }} [more] another status than the code's;
+   * what the answer says besides; when the same request may succeed, where that is known
    */
-  constructor(code, message, { retryAfterMs } = {}) {
-    super(message);
+  constructor(code, message, { status, headers = {}, retryAfterMs } = {}) {
+    super(harmless(message));
     this.name = "RequestError";
     this.retryAfterMs = retryAfterMs;
     this.code = code;
     const known = ERROR_CODES[code] ?? ERROR_CODES.internal;
-    this.status = known?.status ?? 500;
+    this.status = status ?? known?.status ?? 500;
     this.retryable = known?.retryable ?? true;
+    this.headers = retryAfterMs === undefined ? headers : { ...headers, "retry-after": String(Math.ceil(retryAfterMs / 1_000)) };
   }
 }
 

@@ -7,6 +7,7 @@
 import { readAllowlist } from "./allowlist.mjs";
 import * as contract from "./contract.mjs";
 import { RequestError } from "./errors.mjs";
+import { quoted } from "./shown.mjs";
 
 /**
  * @typedef {{
@@ -56,7 +57,7 @@ export async function perform(parts, request, signal) {
   const operation = Object.hasOwn(OPERATIONS, request.operation) ? OPERATIONS[request.operation] : undefined;
   if (!operation) {
     const known = Object.keys(OPERATIONS).join(", ");
-    throw new RequestError("unsupported_operation", `There is no operation ${JSON.stringify(request.operation.slice(0, 60))}; there are ${known}`);
+    throw new RequestError("unsupported_operation", `There is no operation ${quoted(request.operation)}; there are ${known}`);
   }
   const account = contract.readAccount(request.payload);
   parts.allowed.name(account?.allowed ?? null);

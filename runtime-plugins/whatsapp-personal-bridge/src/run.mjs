@@ -137,7 +137,7 @@ async function live(options, version, { emit: say, warnings }, die) {
   const page = new PairPage(settings.token);
   session = new Session({ store, people, inbox, outbox, pause, emit: page.watching(emit), die, webUrl, version, settings, pairing }, timing);
   outbox.use(session);
-  const server = await listen(options, { version, startedAt: Date.now(), store, people, allowed, fence, inbox, outbox, pause, emit, session, access, warnings, metrics, page });
+  const server = await listen(options, { version, startedAt: Date.now(), store, people, allowed, fence, inbox, outbox, pause, emit, session, access, warnings, metrics, page }, timing);
 
   /** @type {Promise<void> | null} */
   let stopping = null;

@@ -1,57 +1,58 @@
 // @ts-check
 /**
- * The HTTP endpoint on the loopback interface: who may ask, in what form, and how the answer is
- * written. What an operation does is not known here.
+ * The HTTP endpoint on the loopback interface: from a request to the part that answers it, and how
+ * the answer is written. What an operation does is not known here.
  */
 
-import http from "node:http";
 import { ADMIN_BODY_LIMIT, adminCommand, performAdmin } from "./admin.mjs";
 import { readQuery } from "./admin-request.mjs";
 import { readRequest, writeAnswer, writeError } from "./contract.mjs";
+import { Door } from "./door.mjs";
 import { FatalError, RequestError } from "./errors.mjs";
 import { health, perform } from "./operations.mjs";
 import { HOST } from "./options.mjs";
+import { find, requireJson, requireMethod } from "./routes.mjs";
+import { SendRate } from "./send-rate.mjs";
+import { TIMING } from "./timing.mjs";
 
 /**
+ * @typedef {import("node:http").IncomingMessage} Request
+ * @typedef {import("node:http").ServerResponse} Response
  * @typedef {import("./operations.mjs").Parts & { access: import("./access.mjs").Access, metrics: import("./metrics.mjs").Metrics }} Parts
- * @typedef {{ what: "health", nonce: string | null } | { what: "operation" } | { what: "metrics", query: string } | { what: "admin" | "page", name: string, query: string }} Route
  * @typedef {{ port: number, url: string, close: (graceMs: number) => Promise<void> }} Server
  * `close`: no new requests; those under way are finished
  */
 
 const BODY_LIMIT = 1024 * 1024;
-/** A client that does not get its request out in this time is cut off. */
-const REQUEST_MS = 10_000;
-/** While the server closes: how often connections without a request are looked for. */
-const IDLE_LOOK_MS = 20;
 const SQLITE = /^SQLITE_/;
 
 /**
  * @param {{ port: number, path: string }} where
  * @param {Parts} parts
+ * @param {import("./door.mjs").Waits} [timing]
+ * @param {{ connections?: number, sends?: SendRate }} [limits] others than the doors' own
  * @returns {Promise<Server>} listening
  * @throws {FatalError} `address_in_use`, `address_unavailable`
  */
-export async function listen(where, parts) {
-  const server = http.createServer({ connectionsCheckingInterval: 1_000, headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS });
-  const port = await bind(server, where.port);
+export async function listen(where, parts, timing = TIMING, { connections, sends = new SendRate() } = {}) {
+  const door = new Door(timing, connections);
+  const port = await bind(door.server, where.port);
   const url = `http://${HOST}:${port}${where.path}`;
   parts.page.openAt(url);
-  server.on("request", (request, response) => {
-    void answer(request, response, where.path, port, parts);
-  });
+  const here = { path: where.path, port, parts, door, sends };
+  door.onRequest((request, response) => void answer(request, response, here));
   return {
     port,
     url,
     close: (graceMs) => {
       parts.page.close();
-      return shutDown(server, graceMs);
+      return door.close(graceMs);
     },
   };
 }
 
 /**
- * @param {http.Server} server
+ * @param {import("node:http").Server} server
  * @param {number} port
  * @returns {Promise<number>}
  */
@@ -84,31 +85,18 @@ function bindingError(error, port) {
 }
 
 /**
- * @param {http.Server} server
- * @param {number} graceMs
- * @returns {Promise<void>}
+ * @param {Request} request
+ * @param {Response} response
+ * @param {{ path: string, port: number, parts: Parts, door: Door, sends: SendRate }} here
  */
-async function shutDown(server, graceMs) {
-  const closed = new Promise((resolve) => server.close(() => resolve(undefined)));
-  // A client keeps its connection for a next request, which will not be answered here.
-  const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
-  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
-  server.closeIdleConnections();
-  await closed;
-  clearInterval(idle);
-  clearTimeout(timer);
-}
-
-/**
- * @param {http.IncomingMessage} request
- * @param {http.ServerResponse} response
- * @param {string} path
- * @param {number} port
- * @param {Parts} parts
- */
-async function answer(request, response, path, port, parts) {
+async function answer(request, response, { path, port, parts, door, sends }) {
   /** @type {import("./contract.mjs").Request | null} */
   let parsed = null;
+  const admit = (/** @type {"operation" | "admin"} */ what) => {
+    const caller = parts.access.require(what, request.headers.authorization);
+    if (caller === "token") door.trust(request.socket);
+    return caller;
+  };
   try {
     const route = find(request, path, port);
     switch (route.what) {
@@ -117,33 +105,33 @@ async function answer(request, response, path, port, parts) {
         return write(response, 200, proof === undefined ? health(parts) : { ...health(parts), proof });
       }
       case "metrics":
-        parts.access.require("admin", request.headers.authorization);
+        admit("admin");
         requireMethod(request, "GET");
         readQuery(route.query, []);
         return send(response, 200, parts.metrics.contentType, await parts.metrics.text(parts));
       case "admin": {
-        parts.access.require("admin", request.headers.authorization);
+        admit("admin");
         const found = adminCommand(route.name);
         requireMethod(request, found.command.method);
-        const body = found.command.method === "POST" ? await readAdminBody(request) : "";
+        const body = found.command.method === "POST" ? await readAdminBody(request, response) : "";
         return write(response, 200, await performAdmin(parts, { ...found, query: route.query, body }));
       }
       case "page":
         requireMethod(request, "GET");
         return parts.page.answer(request, response, route);
-      case "operation":
+      case "operation": {
         requireJson(request);
-        parts.access.require("operation", request.headers.authorization);
+        const caller = admit("operation");
+        parsed = readRequest(await readBody(request, response, BODY_LIMIT));
+        sends.take(caller, parsed.operation);
+        const gone = new AbortController();
+        response.once("close", () => gone.abort());
+        write(response, 200, writeAnswer(parsed, await perform(parts, parsed, gone.signal)));
+      }
     }
-    parsed = readRequest(await readBody(request, BODY_LIMIT));
-    const gone = new AbortController();
-    response.once("close", () => gone.abort());
-    write(response, 200, writeAnswer(parsed, await perform(parts, parsed, gone.signal)));
   } catch (thrown) {
     const error = presentable(thrown);
-    if (error instanceof MethodError) response.setHeader("allow", error.allowed);
-    if (error.retryAfterMs !== undefined) response.setHeader("retry-after", Math.ceil(error.retryAfterMs / 1_000));
-    if (error.code === "unauthorized") response.setHeader("www-authenticate", "Bearer");
+    for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
     // The rest of a body that is not read would be taken for the next request.
     if (!request.complete) response.setHeader("connection", "close");
     const plain = [`${path}/admin/`, `${path}/metrics`].some((one) => request.url?.startsWith(one));
@@ -151,75 +139,26 @@ async function answer(request, response, path, port, parts) {
   }
 }
 
-class MethodError extends RequestError {
-  /** @param {string} allowed */
-  constructor(allowed) {
-    super("method_not_allowed", `Only ${allowed} is answered here`);
-    this.allowed = allowed;
-  }
-}
-
 /**
- * @param {http.IncomingMessage} request
- * @param {string} path
- * @param {number} port
- * @returns {Route}
+ * @param {Request} request
+ * @param {Response} response
  */
-function find(request, path, port) {
-  // A page in a browser can reach loopback under a name of its own; both headers give it away.
-  const host = (request.headers.host ?? "").toLowerCase();
-  if (![`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`].includes(host)) {
-    throw new RequestError("forbidden_origin", `The Host header must name this bridge: ${HOST}:${port}`);
-  }
-  if (request.headers.origin !== undefined) {
-    throw new RequestError("forbidden_origin", "Requests with an Origin header come from a browser, and browsers may not ask the bridge");
-  }
-  const [asked = "", query = ""] = (request.url ?? "").split("?", 2);
-  if (asked === `${path}/health`) {
-    requireMethod(request, "GET");
-    return { what: "health", nonce: new URLSearchParams(query).get("nonce") };
-  }
-  if (asked === path) {
-    requireMethod(request, "POST");
-    return { what: "operation" };
-  }
-  if (asked === `${path}/metrics`) return { what: "metrics", query };
-  if (asked.startsWith(`${path}/admin/`)) return { what: "admin", name: asked.slice(`${path}/admin/`.length), query };
-  if (asked === `${path}/pair`) return { what: "page", name: "", query };
-  if (asked.startsWith(`${path}/pair/`)) return { what: "page", name: asked.slice(`${path}/pair/`.length), query };
-  throw new RequestError("not_found", `There is nothing here. The endpoint is ${path}: check the path of bridge_url`);
-}
-
-/**
- * @param {http.IncomingMessage} request
- * @param {string} method
- */
-function requireMethod(request, method) {
-  if (request.method !== method) throw new MethodError(method);
-}
-
-/** @param {http.IncomingMessage} request */
-function requireJson(request) {
-  const type = (request.headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase();
-  // What a browser sends across origins without asking first is never application/json.
-  if (type !== "application/json") throw new RequestError("unsupported_media_type", "The content type must be application/json");
-}
-
-/** @param {http.IncomingMessage} request */
-async function readAdminBody(request) {
-  const body = await readBody(request, ADMIN_BODY_LIMIT);
+async function readAdminBody(request, response) {
+  const body = await readBody(request, response, ADMIN_BODY_LIMIT);
   if (body !== "") requireJson(request);
   return body;
 }
 
 /**
- * @param {http.IncomingMessage} request
+ * @param {Request} request
+ * @param {Response} response
  * @param {number} limit in bytes
  * @returns {Promise<string>}
  */
-async function readBody(request, limit) {
+async function readBody(request, response, limit) {
   const tooLarge = () => new RequestError("too_large", `The request is larger than ${limit} bytes`);
   if (Number(request.headers["content-length"] ?? 0) > limit) throw tooLarge();
+  if (request.headers.expect !== undefined) response.writeContinue();
   /** @type {Buffer[]} */
   const chunks = [];
   let length = 0;
@@ -245,7 +184,7 @@ function presentable(thrown) {
 }
 
 /**
- * @param {http.ServerResponse} response
+ * @param {Response} response
  * @param {number} status
  * @param {unknown} body
  */
@@ -254,13 +193,13 @@ function write(response, status, body) {
 }
 
 /**
- * @param {http.ServerResponse} response
+ * @param {Response} response
  * @param {number} status
  * @param {string} type
  * @param {string} body
  */
 function send(response, status, type, body) {
   if (response.headersSent || response.destroyed) return;
-  response.writeHead(status, { "content-type": type, "cache-control": "no-store", "x-content-type-options": "nosniff" });
+  response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(body), "cache-control": "no-store", "x-content-type-options": "nosniff" });
   response.end(body);
 }

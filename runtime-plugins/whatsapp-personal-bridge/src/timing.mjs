@@ -52,6 +52,9 @@ const DEFAULTS = {
   resendMs: 300_000,
   /** The minute of `max_messages_per_minute`. */
   minuteMs: 60_000,
+  /** How long a caller may take to say its request, head and body; and to take the answer. */
+  requestMs: 10_000,
+  answerMs: 10_000,
 };
 
 /** @type {Readonly<Timing>} */

@@ -1,75 +1,12 @@
 // @ts-check
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import http from "node:http";
 import net from "node:net";
 import { test } from "node:test";
-import { Access } from "../src/access.mjs";
 import { FatalError } from "../src/errors.mjs";
-import { PairPage } from "../src/pair-page/pair-page.mjs";
 import { listen } from "../src/server.mjs";
-import { carrier, inbound, parts } from "./support/bridge.mjs";
-import { fixture } from "./support/fixtures.mjs";
-
-/** @type {import("../src/session.mjs").Status} */
-const STATUS = {
-  state: /** @type {const} */ ("connected"),
-  reason: null,
-  identity: { jid: "15550001000@s.whatsapp.net", lid: null, name: "Olga", phone: "+15550001000" },
-  ignored: { own: 2 },
-  undecryptable: 3,
-  changedAt: 1,
-  lastFrameAt: 5,
-  connectedSince: 4,
-  reconnects: 6,
-  retryAt: null,
-};
-const SESSION = { status: () => STATUS, resume: () => undefined, logout: async () => ({ unlinked: true, setAside: true }) };
-const TOKEN = "0123456789abcdef".repeat(4);
-
-/**
- * @param {import("node:test").TestContext} t
- * @param {Parameters<typeof parts>[1]} [options]
- * @param {{ token: string | null, bridgeAuth: "token" | "none" }} [access]
- */
-async function serving(t, options, access = { token: null, bridgeAuth: "token" }) {
-  const made = { ...parts(t, options), access: new Access(access), page: new PairPage(access.token), warnings: () => [{ code: "open_bridge", message: "open" }] };
-  const line = carrier(made.outbox);
-  const server = await listen({ port: 0, path: "/bridge" }, { ...made, version: "0.1.0", startedAt: 1, session: SESSION });
-  t.after(() => {
-    made.inbox.close();
-    return server.close(0);
-  });
-  return { ...made, line, server };
-}
-
-/**
- * @param {number} port
- * @param {{ method?: string, path?: string, headers?: http.OutgoingHttpHeaders, body?: string | Buffer }} [request]
- * @returns {Promise<{ status: number, body: any, headers: http.IncomingHttpHeaders }>}
- */
-function ask(port, { method = "POST", path = "/bridge", headers = {}, body = "" } = {}) {
-  return new Promise((resolve, reject) => {
-    const sent = http.request({ host: "127.0.0.1", port, method, path, agent: false, headers: { "content-type": "application/json", ...headers } }, (response) => {
-      /** @type {Buffer[]} */
-      const chunks = [];
-      response.on("data", (chunk) => chunks.push(chunk));
-      response.on("end", () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(Buffer.concat(chunks).toString()), headers: response.headers }));
-    });
-    sent.on("error", reject);
-    sent.end(body);
-  });
-}
-
-/**
- * @param {string} operation
- * @param {(payload: any) => void} [change]
- */
-function stock(operation, change = () => undefined) {
-  const { body } = fixture(`wire/stock-request-${operation}.json`);
-  change(body.payload);
-  return JSON.stringify(body);
-}
+import { inbound } from "./support/bridge.mjs";
+import { ask, BEARER, SESSION, serving, STATUS, stock, TOKEN, WITH_TOKEN } from "./support/endpoint.mjs";
 
 test("stock Loong's whole loop: receive, answer, acknowledge, complete", async (t) => {
   const { inbox, line, server } = await serving(t);
@@ -211,9 +148,6 @@ test("a failure of ours says nothing of what it was about", async (t) => {
   assert.deepEqual([status, body.payload.code], [500, "internal"]);
   assert.ok(!body.payload.error.includes("secret"));
 });
-
-const WITH_TOKEN = { token: TOKEN, bridgeAuth: /** @type {const} */ ("token") };
-const BEARER = { authorization: `Bearer ${TOKEN}` };
 
 test("with a token operations need it, and a wrong one is refused in words", async (t) => {
   const { server } = await serving(t, {}, WITH_TOKEN);
