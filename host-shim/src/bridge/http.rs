@@ -112,7 +112,8 @@ impl HttpDoor {
         })
     }
 
-    /// How many requests of guests may have arrived although no answer came back whole.
+    /// How many requests may have arrived although no answer came back whole. A proof that was
+    /// not given is none of them: nothing was sent then.
     pub fn unanswered(&self) -> usize {
         self.unanswered.load(Ordering::Relaxed)
     }
@@ -209,7 +210,8 @@ impl HttpDoor {
         build: impl Fn(&BridgeAddress) -> RequestBuilder,
     ) -> Result<Answer, DoorError> {
         let Some(token) = token else {
-            return exchange(build(address).timeout(timeout), address).await;
+            let request = build(address).timeout(timeout);
+            return self.hand_over(request, address).await;
         };
         let address = &address.numbered();
         self.prove(address, token, timeout.min(HEALTH_WAIT)).await?;
@@ -219,7 +221,23 @@ impl HttpDoor {
         let request = build(address)
             .header(AUTHORIZATION, bearer)
             .timeout(timeout);
-        exchange(request, address).await
+        self.hand_over(request, address).await
+    }
+
+    /// Sends what must not be sent twice unseen.
+    async fn hand_over(
+        &self,
+        request: RequestBuilder,
+        address: &BridgeAddress,
+    ) -> Result<Answer, DoorError> {
+        exchange(request, address)
+            .await
+            .inspect_err(|error| match error {
+                DoorError::TimedOut | DoorError::TooLarge(_) | DoorError::Broken(_) => {
+                    self.unanswered.fetch_add(1, Ordering::Relaxed);
+                }
+                DoorError::Unreachable(_) | DoorError::Refused(_) | DoorError::Impostor(_) => {}
+            })
     }
 
     async fn prove(
@@ -283,12 +301,6 @@ impl BridgeDoor for HttpDoor {
                 .body(body.clone())
         })
         .await
-        .inspect_err(|error| match error {
-            DoorError::TimedOut | DoorError::TooLarge(_) | DoorError::Broken(_) => {
-                self.unanswered.fetch_add(1, Ordering::Relaxed);
-            }
-            DoorError::Unreachable(_) | DoorError::Refused(_) | DoorError::Impostor(_) => {}
-        })
     }
 }
 

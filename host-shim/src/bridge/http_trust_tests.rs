@@ -339,3 +339,27 @@ async fn health_says_what_the_answer_is_worth() {
         );
     }
 }
+
+#[tokio::test]
+async fn only_what_went_to_a_proven_bridge_may_have_arrived() {
+    let endless = || (200, "x".repeat(ANSWER_LIMIT + 1));
+    let impostor = Story::of(|_, _| Box::new(move |_| endless())).await;
+    let _issued = impostor.issue();
+    let error = impostor.post().await.unwrap_err();
+    assert!(matches!(error, DoorError::TooLarge(_)), "{error:?}");
+    assert_eq!(impostor.door.unanswered(), 0);
+    assert_eq!(impostor.lines(), ["GET /bridge/health"]);
+
+    let confused = Story::of(|tokens, address| {
+        let honest = bridge(tokens, address);
+        Box::new(move |request| match nonce_of(request) {
+            Some(_) => honest(request),
+            None => endless(),
+        })
+    })
+    .await;
+    let _issued = confused.issue();
+    let error = confused.post().await.unwrap_err();
+    assert!(matches!(error, DoorError::TooLarge(_)), "{error:?}");
+    assert_eq!(confused.door.unanswered(), 1);
+}

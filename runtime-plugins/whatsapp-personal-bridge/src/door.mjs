@@ -86,7 +86,11 @@ export class Door {
   async close(graceMs) {
     const closed = new Promise((resolve) => this.server.close(resolve));
     this.#closing = true;
-    for (const [socket, { response }] of this.#held) if (response === null) this.#drop(socket);
+    for (const [socket, { response }] of this.#held) {
+      if (response === null) this.#drop(socket);
+      // Said, so that no next request is on its way when the connection ends.
+      else if (!response.headersSent) response.setHeader("connection", "close");
+    }
     const timer = setTimeout(() => this.server.closeAllConnections(), graceMs);
     await closed;
     clearTimeout(timer);
@@ -139,7 +143,6 @@ export class Door {
     this.#moved(socket, held);
     response.once("close", () => {
       held.response = null;
-      // A client keeps its connection for a next request, which would not be answered any more.
       if (this.#closing) this.#drop(socket);
       else this.#moved(socket, held);
     });

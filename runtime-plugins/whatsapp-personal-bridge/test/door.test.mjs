@@ -165,7 +165,7 @@ test("at the end those that ask for nothing go at once, and what is under way is
   assert.equal((await silent.closed()).text, "");
   await kept.closed();
   asked[0]?.end("at last");
-  assert.match((await poll.closed()).text, /at last/);
+  assert.match((await poll.closed()).text, /connection: close\r\n[^]*at last/i);
   await inTime(closed, () => "it is still open");
 });
 
