@@ -52,7 +52,7 @@ export class Door {
     this.#most = connections;
     this.server = http.createServer({
       maxHeaderSize: HEAD_BYTES,
-      headersTimeout: requestMs,
+      // Of the whole; the head has no longer.
       requestTimeout: requestMs,
       connectionsCheckingInterval: Math.ceil(requestMs / 10),
       keepAliveTimeout: KEEP_ALIVE_MS,
@@ -61,8 +61,6 @@ export class Door {
       // Looked at by us, with the others that give a request away.
       requireHostHeader: false,
     });
-    // Node would drop the headers above its count unseen; how many there may be is looked at later.
-    this.server.maxHeadersCount = 0;
     this.server.on("connection", (socket) => this.#admit(socket));
     this.server.on("clientError", (error, socket) => this.#refuse(error, /** @type {Socket} */ (socket)));
     const look = setInterval(() => this.#cutUnread(answerMs), Math.ceil(answerMs / 10));

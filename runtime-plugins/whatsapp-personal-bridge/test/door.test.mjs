@@ -154,18 +154,25 @@ test("at the end those that ask for nothing go at once, and what is under way is
   const { door, port } = await opened(t, (request, response) => {
     if (request.url === "/") return greets(request, response);
     asked.push(response);
+    if (request.url === "/begun") response.write("so far");
   });
-  const [silent, kept, poll] = [dial(t, port), dial(t, port), dial(t, port)];
+  const [silent, kept, poll, begun] = [dial(t, port), dial(t, port), dial(t, port), dial(t, port)];
   await once(silent.socket, "connect");
   kept.say(GET);
   await kept.hears(/hello/);
   poll.say(GET.replace("/", "/poll"));
   await once(door.server, "request");
+  begun.say(GET.replace("/", "/begun"));
+  await begun.hears(/so far/);
   const closed = door.close(10_000);
   assert.equal((await silent.closed()).text, "");
   await kept.closed();
   asked[0]?.end("at last");
   assert.match((await poll.closed()).text, /connection: close\r\n[^]*at last/i);
+  asked[1]?.end(", and no more");
+  const ended = performance.now();
+  assert.match((await begun.closed()).text, /and no more/);
+  assert.ok(performance.now() - ended < 2_000, "a next request was waited for");
   await inTime(closed, () => "it is still open");
 });
 
@@ -203,6 +210,23 @@ test("above the cap a request under way is kept while there are connections with
   assert.equal(answers.length, 1);
   answers[0]?.();
   await poll.hears(/at last/);
+});
+
+test("above the cap, where everybody waits for an answer, who waited longest goes and a new one is served", async (t) => {
+  const { door, port } = await opened(t, (request, response) => {
+    if (request.url === "/") greets(request, response);
+  }, { connections: 2 });
+  const [first, second] = [dial(t, port), dial(t, port)];
+  for (const each of [first, second]) await once(each.socket, "connect");
+  for (const each of [second, first]) {
+    each.say(GET.replace("/", "/poll"));
+    await once(door.server, "request");
+  }
+  const third = dial(t, port);
+  third.say(GET);
+  await third.hears(/hello/);
+  assert.equal((await second.closed()).text, "");
+  assert.equal(first.socket.closed, false);
 });
 
 test("who has shown the token is never cut off for who has not", async (t) => {

@@ -5,6 +5,7 @@ import http from "node:http";
 import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
+import { dial } from "./support/endpoint.mjs";
 import { temporaryDir } from "./support/fixtures.mjs";
 import { startBridge } from "./support/process.mjs";
 
@@ -153,6 +154,21 @@ test("wrong usage is an event for a program and a sentence for a person", async 
   const person = startBridge(t, ["--host", "0.0.0.0"]);
   assert.equal(await person.ended, 2);
   assert.match(person.output(), /^Error: --host .*\n {2}What to do: /);
+});
+
+test("what the environment says of Node makes the bridge read no more than it should", async (t) => {
+  const lenient = { ...NOWHERE, NODE_OPTIONS: "--insecure-http-parser --max-http-header-size=100000" };
+  const running = startBridge(t, ["--port", "0", "--auth-dir", temporaryDir(t), "--events", "ndjson"], lenient);
+  const port = Number(new URL((await running.named("listening")).url).port);
+  for (const [status, headers] of /** @type {[number, string][]} */ ([
+    [400, "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"],
+    [400, "Content-Length: 5\r\nContent-Length: 6\r\n"],
+    [431, `X: ${"a".repeat(17_000)}\r\n`],
+  ])) {
+    const caller = dial(t, port);
+    caller.say(`POST /bridge HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nContent-Type: application/json\r\n${headers}\r\n0\r\n\r\n`);
+    assert.match((await caller.closed()).text, new RegExp(`^HTTP/1\\.1 ${status} `));
+  }
 });
 
 test("an address that is not loopback does not stand in for WhatsApp", async (t) => {
