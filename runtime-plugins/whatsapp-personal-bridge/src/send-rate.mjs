@@ -14,7 +14,7 @@ const LIMITED = new Set(["send_message"]);
  * A host has 16 calls under way at most, and each send waits for WhatsApp: it does not come near
  * that many a second. `burst`: what a quiet caller saves up, for all that came in a night.
  */
-const RATE = Object.freeze({ perSecond: 100, burst: 1_000 });
+const RATE = Object.freeze({ perSecond: 200, burst: 1_000 });
 /** After it there is room for many again. */
 const AGAIN_MS = 1_000;
 

@@ -130,6 +130,8 @@ async function answer(request, response, { path, port, parts, door, sends }) {
       }
     }
   } catch (thrown) {
+    // Half an answer cannot be taken back.
+    if (response.headersSent) return void response.destroy();
     const error = presentable(thrown);
     for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
     // The rest of a body that is not read would be taken for the next request.

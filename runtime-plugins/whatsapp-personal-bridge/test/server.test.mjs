@@ -149,6 +149,17 @@ test("a failure of ours says nothing of what it was about", async (t) => {
   assert.ok(!body.payload.error.includes("secret"));
 });
 
+test("a failure in the middle of an answer ends that connection and nothing else", async (t) => {
+  const { page, server } = await serving(t);
+  page.answer = (_request, response) => {
+    response.writeHead(200, { "content-length": "100" });
+    response.write("half");
+    throw new Error("the text was: secret");
+  };
+  await assert.rejects(ask(server.port, { method: "GET", path: "/bridge/pair" }), { code: "ECONNRESET" });
+  assert.equal((await ask(server.port, { method: "GET", path: "/bridge/health" })).status, 200);
+});
+
 test("with a token operations need it, and a wrong one is refused in words", async (t) => {
   const { server } = await serving(t, {}, WITH_TOKEN);
   const body = stock("complete_batch");

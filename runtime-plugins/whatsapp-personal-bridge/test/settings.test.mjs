@@ -80,7 +80,13 @@ test("a token file must be absolute, there, private, and hold a token", (t) => {
     ["token", /absolute/],
     [5, /absolute/],
     [path.join(temporaryDir(t), "none"), /can be read/],
-    [file(t, TOKEN, 0o644), /nobody but its owner/],
+    ...[0o644, 0o640, 0o604, 0o620, 0o602, 0o610, 0o677].map((mode) => [file(t, TOKEN, mode), /nobody but its owner/]),
+    [path.dirname(file(t, TOKEN)), /can be read/],
+    [file(t, ""), /64 hexadecimal/],
+    [file(t, TOKEN.slice(0, -1)), /64 hexadecimal/],
+    [file(t, `${TOKEN}0`), /64 hexadecimal/],
+    [file(t, `${TOKEN}\n${TOKEN}`), /64 hexadecimal/],
+    [file(t, "g".repeat(64)), /64 hexadecimal/],
     [file(t, "short"), /64 hexadecimal/],
   ])) {
     assert.throws(

@@ -58,6 +58,7 @@ export function ask(port, { method = "POST", path = "/bridge", headers = {}, bod
       /** @type {Buffer[]} */
       const chunks = [];
       response.on("data", (chunk) => chunks.push(chunk));
+      response.on("error", reject);
       response.on("end", () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(Buffer.concat(chunks).toString()), headers: response.headers }));
     });
     sent.on("error", reject);
