@@ -16,12 +16,7 @@ const CLEO: &str = "15550102030";
 
 /// A linked account with `keys` in its block, whose minute is `minute_ms` long.
 async fn paired(allowed: &[&str], keys: &str, minute_ms: u64) -> Result<Scenario> {
-    let mut story = Scenario::prepared(allowed, "").await?;
-    let config = story.machine.minimal_config(allowed, "");
-    let block = format!("[whatsapp_personal]\n{keys}\n");
-    story
-        .machine
-        .configure(&config.replace("[whatsapp_personal]\n", &block))?;
+    let mut story = Scenario::prepared_with(allowed, keys).await?;
     story
         .machine
         .times(&json!({ "minuteMs": minute_ms, "backoffFirstMs": 20 }))?;

@@ -233,7 +233,9 @@ async fn what_we_write_to_ourselves_starts_no_loop() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_burst_of_two_hundred_messages_comes_in_whole_and_in_order() -> Result<()> {
-    let mut story = Scenario::paired(&["*"], "").await?;
+    let mut story = Scenario::prepared_with(&["*"], "max_messages_per_minute = 6000").await?;
+    story.starts_bridge()?;
+    story.scans().await?;
     let ana = story.sim.contact("Ana", ANA);
     for number in 0..200 {
         ana.says(&format!("burst {number:03}")).await?;

@@ -232,6 +232,17 @@ test("a message that leaves again after a reconnect is the same message, and cou
   await assert.rejects(writes(ANA, "3"), limited());
 });
 
+test("a bridge that died between writing down that a message leaves and handing it over sends it at its next start, and counts it once", async (t) => {
+  const dir = temporaryDir(t);
+  const before = bridge(t, { maxMessagesPerMinute: 1, dir });
+  before.store.outbox.add({ key: "k", jid: "15551234567@s.whatsapp.net", text: "1", parts: [{ messageId: "M1", body: Buffer.from("1") }] });
+  assert.ok(before.store.pace.leave("M1", { now: NOW, spanMs: MINUTE_MS, most: 1 }));
+  const after = begun(t, { maxMessagesPerMinute: 1, dir }, "N");
+  await after.outbox.resume();
+  assert.deepEqual([after.texts(), after.fence.status().messages_per_minute.used], [["1"], 1]);
+  await assert.rejects(after.writes(ANA, "2"), limited());
+});
+
 test("asked again while it waits, a reply is still pending under its ids, and is sent once", async (t) => {
   const { answers, outbox, pass, texts } = bridge(t, { maxMessagesPerMinute: 1 });
   await answers(ANA, "1");

@@ -49,6 +49,16 @@ impl Scenario {
         })
     }
 
+    /// As [`Scenario::prepared`], with more keys in the channel's block.
+    pub async fn prepared_with(allowed: &[&str], keys: &str) -> Result<Self> {
+        let story = Self::prepared(allowed, "").await?;
+        let config = story.machine.minimal_config(allowed, "");
+        let block = format!("[whatsapp_personal]\n{keys}\n");
+        let config = config.replace("[whatsapp_personal]\n", &block);
+        story.machine.configure(&config)?;
+        Ok(story)
+    }
+
     /// The account is linked and the bridge is online.
     pub async fn paired(allowed: &[&str], more_config: &str) -> Result<Self> {
         let mut story = Self::prepared(allowed, more_config).await?;
@@ -71,13 +81,7 @@ impl Scenario {
 
     /// As [`Scenario::paired`], with every message of a group answered, addressed or not.
     pub async fn paired_answering_groups() -> Result<Self> {
-        let mut story = Self::prepared(&["*"], "").await?;
-        let config = story.machine.minimal_config(&["*"], "");
-        let config = config.replace(
-            "[whatsapp_personal]\n",
-            "[whatsapp_personal]\ngroup_reply = \"always\"\n",
-        );
-        story.machine.configure(&config)?;
+        let mut story = Self::prepared_with(&["*"], "group_reply = \"always\"").await?;
         story.starts_bridge()?;
         story.scans().await?;
         Ok(story)
