@@ -4,18 +4,36 @@
  * nothing acts. Pure.
  */
 
-import { shortened } from "./inbound.mjs";
 
 /** WhatsApp allows 25 characters for a person and 100 for a group; the bound is for hostile clients. */
 export const LONGEST_NAME = 100;
-/** What begins a line, moves a cursor or turns the direction of writing. Joiners stay: emoji need them. */
-const ACTIVE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
+/**
+ * What begins a line, moves a cursor, turns the direction of writing, or cannot be seen. Joiners and
+ * the tags of flags stay: emoji need them.
+ */
+const ACTIVE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu;
+/** Something that a reader sees. */
+const SEEN = /[^\s\p{M}\p{Cf}\u115f\u1160\u3164\uffa0\u2800]/u;
+const GRAPHEMES = new Intl.Segmenter("und", { granularity: "grapheme" });
 
 /**
- * @param {string | null} name as it came
- * @returns {string | null} null when nothing is left of it
+ * @param {unknown} name as it came
+ * @returns {string | null} null when nothing is left of it that a reader could see
  */
 export function plainName(name) {
-  const plain = (name ?? "").slice(0, 10 * LONGEST_NAME).replace(ACTIVE, " ").replace(/\s+/g, " ").trim();
-  return plain === "" ? null : shortened(plain, LONGEST_NAME);
+  if (typeof name !== "string") return null;
+  const plain = name.slice(0, 10 * LONGEST_NAME).replace(ACTIVE, " ").replace(/\s+/g, " ").trim();
+  if (!SEEN.test(plain)) return null;
+  if (plain.length <= LONGEST_NAME) return plain;
+  // Not within what a reader sees as one; a single one that is longer is no name.
+  const cut = GRAPHEMES.segment(plain).containing(LONGEST_NAME - 1)?.index ?? 0;
+  return cut === 0 ? null : `${plain.slice(0, cut)}…`;
+}
+
+/**
+ * What is for a person's eyes, in its lines, without what acts.
+ * @param {string} text
+ */
+export function inert(text) {
+  return text.replace(ACTIVE, (found) => (found === "\n" ? found : " "));
 }
