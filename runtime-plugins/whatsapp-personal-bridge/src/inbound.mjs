@@ -186,7 +186,15 @@ function oneLine(text) {
  * @returns {number} Unix milliseconds
  */
 export function sentAt(timestamp, fallback) {
-  const written = typeof timestamp === "number" ? timestamp : (timestamp?.toString?.() ?? Number.NaN);
-  const at = Math.round(Number(written) * 1000);
+  const at = Math.round(numberOf(timestamp) * 1000);
   return at > 0 && at <= LAST_DATE ? at : fallback;
+}
+
+/** @param {unknown} value */
+function numberOf(value) {
+  try {
+    return Number(String(value));
+  } catch {
+    return Number.NaN;
+  }
 }

@@ -74,12 +74,12 @@ export class Inbox {
     });
     store.inbox.keepTextMs = keepInboundTextMs;
     store.inbox.forgetOld(now());
-    const last = store.settings.get(LAST_ALLOWLIST);
+    const last = store.settings.json(LAST_ALLOWLIST);
     // A token lasts for one `bridge run`, also when the process in it crashes and is started again.
     this.#run = token === null ? null : createHash("sha256").update(token).digest("hex");
     const startList = this.#listOfRun() ?? settings.allowedChatIds;
     if (startList) this.#fixed = true;
-    const list = startList ?? (last === null ? null : /** @type {string[]} */ (JSON.parse(last)));
+    const list = startList ?? last;
     if (list) this.#decide(list);
   }
 
@@ -302,9 +302,8 @@ export class Inbox {
 
   /** @returns {string[] | null} what the operator named before this run's process was started again */
   #listOfRun() {
-    const saved = this.#run === null ? null : this.#store.settings.get(ALLOWLIST_OF_RUN);
-    const { run, list } = saved === null ? { run: null, list: null } : JSON.parse(saved);
-    return run === this.#run ? list : null;
+    const saved = this.#run === null ? null : this.#store.settings.json(ALLOWLIST_OF_RUN);
+    return saved?.run === this.#run ? (saved?.list ?? null) : null;
   }
 
   /** @param {string[]} list */

@@ -6,7 +6,7 @@
 
 import { isOfStore } from "./errors.mjs";
 import { readMessage, sentAt } from "./inbound.mjs";
-import { shortReference, toJid } from "./identity.mjs";
+import { fromJid, shortReference, toJid } from "./identity.mjs";
 import { isAddressed } from "./mentions.mjs";
 import { plainName } from "./names.mjs";
 
@@ -76,7 +76,7 @@ export class Receiver {
     });
     socket.ev.on("groups.update", (updates) => {
       // A new name says nothing of the people, who are still asked for.
-      for (const { id, subject } of listed(updates)) if (id && subject) this.#named(id, subject, this.#groups.get(id)?.askAt ?? 0);
+      for (const { id, subject } of listed(updates)) if (fromJid(id)?.kind === "group" && subject) this.#named(String(id), subject, this.#groups.get(String(id))?.askAt ?? 0);
     });
   }
 
@@ -201,22 +201,24 @@ export class Receiver {
    */
   async #place(lookups, key) {
     const { people } = this.#parts;
+    const { id } = key;
+    if (typeof id !== "string" || id === "") return null;
     const askNumber = (/** @type {string} */ lid) => lookups.signalRepository.lidMapping.getPNForLID(lid);
     const chat = await people.of(key.remoteJid, key.remoteJidAlt, askNumber);
     const group = chat.aliases[0]?.kind === "group";
     const author = group ? await people.of(key.participant, key.participantAlt, askNumber) : chat;
     const [preferred] = chat.aliases;
     const [sender] = author.aliases;
-    if (!preferred || !sender || !key.id) return null;
+    if (!preferred || !sender) return null;
     return {
       // One for every way to name the two: more may be known of them when the message comes again.
-      names: chat.aliases.flatMap((one) => author.aliases.map((other) => `${toJid(one)} ${toJid(other)} ${key.id}`)),
+      names: chat.aliases.flatMap((one) => author.aliases.map((other) => `${toJid(one)} ${toJid(other)} ${id}`)),
       self: author.self,
       conversation: toJid(preferred),
       aliases: chat.aliases,
       sender: toJid(sender),
       senders: author.aliases.map(toJid),
-      messageId: key.id,
+      messageId: id,
       group,
     };
   }

@@ -1,8 +1,11 @@
 // @ts-check
 /** Every property there is. */
 
+import { properties as events } from "./events.mjs";
 import { properties as identity } from "./identity.mjs";
+import { properties as http } from "./http.mjs";
 import { properties as splitText } from "./split-text.mjs";
+import { properties as wire } from "./wire.mjs";
 
 /** @type {readonly import("../support/hold.mjs").Property[]} */
-export const properties = [...identity, ...splitText];
+export const properties = [...wire, ...http, ...events, ...identity, ...splitText];

@@ -3,7 +3,6 @@
  * What the bridge remembers for itself, by name.
  */
 
-
 export class SavedSettings {
   /** @type {import("./database.mjs").Database} */ #db;
 
@@ -16,6 +15,19 @@ export class SavedSettings {
   get(name) {
     const row = this.#db.one("SELECT value FROM settings WHERE name = ?", name);
     return row ? String(row.value) : null;
+  }
+
+  /**
+   * @param {string} name of what was saved as JSON
+   * @returns {any} null where nothing was
+   * @throws {import("../errors.mjs").FatalError} `store_damaged`: what was meant is not known, so nothing is assumed
+   */
+  json(name) {
+    try {
+      return JSON.parse(this.get(name) ?? "null");
+    } catch {
+      throw this.#db.damaged(`what it remembers as ${name} cannot be read`);
+    }
   }
 
   /**
