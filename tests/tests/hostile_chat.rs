@@ -1,8 +1,13 @@
 //! A contact whose client keeps to no rule: bytes that are no message, sizes and names that nobody
 //! would choose. Everybody else is answered, and nothing of it acts in a terminal.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a missing field fails the story, as it should"
+)]
+
 use anyhow::{Context as _, Result, ensure};
-use loong_tests::scenario::{PATIENCE, Scenario};
+use loong_tests::scenario::{PATIENCE, Scenario, process};
 use loong_tests::sim::content;
 use serde_json::Value;
 
@@ -103,8 +108,11 @@ async fn bytes_that_are_no_message_stop_nobody_and_are_counted() -> Result<()> {
         .json()?;
     let text = told.to_string();
     ensure!(text.contains("undecryptable"), "{text}");
-    let lost = loong_tests::scenario::process::events(&story.bridge().lines(), "warning");
-    ensure!(lost.is_empty(), "nothing is made anew for it: {lost:?}");
+    let warnings = process::events(&story.bridge().lines(), "warning");
+    ensure!(
+        warnings.iter().all(|it| it["code"] != "stray_failure"),
+        "the connection is made anew for it: {warnings:?}"
+    );
 
     // What an earlier run could not read does not stop the next one either.
     story.stops_bridge().await?;

@@ -8,6 +8,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { readAllowlist } from "./allowlist.mjs";
 import { Handout } from "./handout.mjs";
 import { fromJid, shortEntry, shortReference, toJid } from "./identity.mjs";
+import { isTexts } from "./settings.mjs";
 import { plainName } from "./names.mjs";
 import { TIMING } from "./timing.mjs";
 
@@ -74,7 +75,7 @@ export class Inbox {
     });
     store.inbox.keepTextMs = keepInboundTextMs;
     store.inbox.forgetOld(now());
-    const last = store.settings.json(LAST_ALLOWLIST);
+    const last = /** @type {string[] | null} */ (store.settings.json(LAST_ALLOWLIST, isTexts));
     // A token lasts for one `bridge run`, also when the process in it crashes and is started again.
     this.#run = token === null ? null : createHash("sha256").update(token).digest("hex");
     const startList = this.#listOfRun() ?? settings.allowedChatIds;
@@ -302,7 +303,8 @@ export class Inbox {
 
   /** @returns {string[] | null} what the operator named before this run's process was started again */
   #listOfRun() {
-    const saved = this.#run === null ? null : this.#store.settings.json(ALLOWLIST_OF_RUN);
+    /** @type {{ run: unknown, list: string[] } | null} */
+    const saved = this.#run === null ? null : this.#store.settings.json(ALLOWLIST_OF_RUN, ({ list }) => isTexts(list));
     return saved?.run === this.#run ? (saved?.list ?? null) : null;
   }
 

@@ -117,7 +117,7 @@ function oneOf(value, choices, key, otherwise) {
  * @param {unknown} value
  * @returns {value is string[]}
  */
-function isTexts(value) {
+export function isTexts(value) {
   return Array.isArray(value) && value.every((each) => typeof each === "string");
 }
 

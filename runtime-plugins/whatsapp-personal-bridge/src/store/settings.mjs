@@ -18,16 +18,20 @@ export class SavedSettings {
   }
 
   /**
+   * @template T
    * @param {string} name of what was saved as JSON
-   * @returns {any} null where nothing was
+   * @param {(value: any) => boolean} is whether it has the shape of what was saved
+   * @returns {T | null} null where nothing was
    * @throws {import("../errors.mjs").FatalError} `store_damaged`: what was meant is not known, so nothing is assumed
    */
-  json(name) {
+  json(name, is) {
     try {
-      return JSON.parse(this.get(name) ?? "null");
+      const value = JSON.parse(this.get(name) ?? "null");
+      if (value === null || is(value)) return value;
     } catch {
-      throw this.#db.damaged(`what it remembers as ${name} cannot be read`);
+      // As one that says something else.
     }
+    throw this.#db.damaged(`what it remembers as ${name} cannot be read`);
   }
 
   /**
