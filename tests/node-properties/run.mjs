@@ -6,8 +6,6 @@
 
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { properties } from "./properties/all.mjs";
-import { hold } from "./support/hold.mjs";
 
 const HELP = `node run.mjs [--cases N] [--seconds S] [--seed S] [--only TEXT] [--list]
 
@@ -58,6 +56,9 @@ if (given.help) {
 const cases = whole(given.cases ?? "1000", "cases", 1);
 const seconds = given.seconds === undefined ? undefined : whole(given.seconds, "seconds", 1);
 const seed = given.seed === undefined ? randomInt(2 ** 31) : whole(given.seed, "seed", -(2 ** 31));
+// Only now: it loads the whole bridge.
+const { properties } = await import("./properties/all.mjs");
+const { hold } = await import("./support/hold.mjs");
 const wanted = properties.filter(({ name }) => name.includes(given.only ?? ""));
 if (wanted.length === 0) misused(`no property has ${JSON.stringify(given.only)} in its name`);
 if (given.list) {

@@ -103,7 +103,7 @@ const isPage = (route) => route === "/bridge/pair" || route.startsWith("/bridge/
 export const properties = [
   {
     name: "http: every request gets a documented answer without a secret, and a refused one changes nothing",
-    short: 500,
+    short: 250,
     share: 1 / 4,
     hold: async (scope) => {
       const bridge = await listening(scope);

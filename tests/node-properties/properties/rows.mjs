@@ -80,7 +80,7 @@ function apply({ table, column, value: written, place }, db) {
 export const properties = [
   {
     name: "rows: a store with any values in it is refused with words, or all that is whole in it is handed out",
-    short: 150,
+    short: 100,
     share: 1 / 20,
     hold: (scope) => {
       const whole = template(scope);
