@@ -141,6 +141,9 @@ export const properties = [
         const things = messages.filter((each) => typeof each === "object" && each !== null).length;
         const dealtWith = bridge.rows().length + bridge.counted() - before + bridge.events.filter(({ event }) => event === "message_refused").length;
         assert.ok(dealtWith <= things, "nothing is there twice");
+        // Of one that comes again, nothing is told.
+        const ids = new Set(messages.map((each) => /** @type {any} */ (each)?.key?.id));
+        if (ids.size === messages.length) assert.equal(dealtWith, things, "each is stored, refused or counted");
         for (const reason of Object.keys(bridge.receiver.ignored)) assert.ok(REASONS.includes(reason), reason);
         storedIsSafe(bridge);
         await bridge.goesOn();

@@ -289,6 +289,10 @@ const commands = [
   fc.tuple(number, number).map(([chat, id]) => new Arrives(chat, id)),
   fc.tuple(fc.constantFrom(0, 1, 3, 20), fc.boolean()).map(([max, keeps]) => new Receives(max, keeps)),
   fc.constant(new Receives(20, true)),
+  fc.constant(new Receives(20, true)),
+  // What fails again and again becomes a dead letter.
+  fc.constant(new Releases(0, true, 0)),
+  fc.constant(new Releases(0, true, 0)),
   number.map((which) => new Acknowledges(which)),
   fc.tuple(number, fc.boolean(), fc.constantFrom(undefined, 0, 1_000)).map(([which, counts, delay]) => new Releases(which, counts, delay)),
   fc.constantFrom(1, 1_000, TIMING.leaseMs, TIMING.retry5Ms).map((ms) => new Passes(ms)),
@@ -300,12 +304,12 @@ const commands = [
 export const properties = [
   {
     name: "inbox: through any sequence of messages, callers, waits and restarts nothing is lost, and each chat keeps its order",
-    short: 50,
+    short: 25,
     share: 1 / 40,
     hold: (scope) => {
       const file = privateDir(scope);
       let number = 0;
-      return fc.asyncProperty(fc.commands(/** @type {any} */ (commands), { maxCommands: 60 }), async (sequence) => {
+      return fc.asyncProperty(fc.commands(/** @type {any} */ (commands), { maxCommands: 80, size: "max" }), async (sequence) => {
         const dir = `${file}/${(number += 1)}`;
         /** @type {Real} */
         const real = /** @type {any} */ ({ dir, clock: { at: 1_800_000_000_000 }, cursors: new Map() });
