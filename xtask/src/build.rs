@@ -123,6 +123,22 @@ pub(crate) fn everything(targets: Targets) -> Result<Built> {
     Ok(built)
 }
 
+/// The properties of the bridge, a Node package of its own: nobody who only uses the bridge
+/// installs what it needs.
+pub(crate) fn node_properties() -> PathBuf {
+    process::root().join("tests/node-properties")
+}
+
+/// Installs exactly what the lock file of `folder` names, and runs none of it.
+pub(crate) fn node_packages(what: &str, folder: &Path) -> Result<()> {
+    process::run(
+        what,
+        Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(folder),
+    )
+}
+
 /// Installs the bridge's dependencies, by the `loong` that is built.
 pub(crate) fn bridge_dependencies(built: &Built) -> Result<()> {
     process::run(

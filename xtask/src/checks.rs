@@ -36,14 +36,14 @@ pub(crate) fn run() -> Result<Count> {
     count.check("licences", nothing_foreign_ships());
     let tools = process::root().join("xtask/node-checks");
     let bridge = process::root().join("runtime-plugins/whatsapp-personal-bridge");
+    let properties = build::node_properties();
     count.check(
         "node tools",
-        process::run(
-            "installing the linters for the bridge",
-            Command::new("npm")
-                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-                .current_dir(&tools),
-        ),
+        build::node_packages("installing the linters for the bridge", &tools),
+    );
+    count.check(
+        "node properties",
+        build::node_packages("installing what draws cases", &properties),
     );
     for (name, project) in [
         ("tsc", "tsconfig.json"),
@@ -61,18 +61,20 @@ pub(crate) fn run() -> Result<Count> {
             ),
         );
     }
-    count.check(
-        "eslint",
-        process::run(
-            "linting the bridge",
-            Command::new("node")
-                .arg(tools.join("node_modules/eslint/bin/eslint.js"))
-                .arg("--config")
-                .arg(tools.join("eslint.config.mjs"))
-                .args(["--max-warnings", "0", "."])
-                .current_dir(&bridge),
-        ),
-    );
+    for (name, folder) in [("eslint", &bridge), ("eslint (properties)", &properties)] {
+        count.check(
+            name,
+            process::run(
+                "linting the bridge",
+                Command::new("node")
+                    .arg(tools.join("node_modules/eslint/bin/eslint.js"))
+                    .arg("--config")
+                    .arg(tools.join("eslint.config.mjs"))
+                    .args(["--max-warnings", "0", "."])
+                    .current_dir(folder),
+            ),
+        );
+    }
     Ok(count)
 }
 

@@ -1,6 +1,7 @@
 //! All tests of all runners, and one count over them as the last line.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -49,12 +50,14 @@ pub(crate) fn run(parts: &[&str]) -> Result<bool> {
         total.add(checks::run()?);
     }
     if wanted("node") {
-        total.add(counted(
-            "testing the bridge",
-            Command::new("npm")
-                .args(["test", "--silent"])
-                .current_dir(process::root().join("runtime-plugins/whatsapp-personal-bridge")),
-        )?);
+        let npm_test = |what: &str, folder: &Path| {
+            let mut command = Command::new("npm");
+            counted(what, command.args(["test", "--silent"]).current_dir(folder))
+        };
+        total.add(npm_test("testing the bridge", &build::plugin_folder())?);
+        let properties = build::node_properties();
+        build::node_packages("installing what draws cases", &properties)?;
+        total.add(npm_test("holding the bridge's properties", &properties)?);
     }
     if wanted("rust") {
         // Before another loong takes its place for a while.

@@ -8,6 +8,7 @@
 import { createHash } from "node:crypto";
 import { readAllowlist } from "./allowlist.mjs";
 import { fromJid } from "./identity.mjs";
+import { isTexts } from "./settings.mjs";
 
 /**
  * @typedef {import("./identity.mjs").Identity} Identity
@@ -36,12 +37,12 @@ export class AllowedChats {
    */
   constructor(parts, { allowedChatIds, token }) {
     this.#parts = parts;
-    const last = parts.store.settings.get(LAST_ALLOWLIST);
+    const last = /** @type {string[] | null} */ (parts.store.settings.json(LAST_ALLOWLIST, isTexts));
     // A token lasts for one `bridge run`, also when the process in it crashes and is started again.
     this.#run = token === null ? null : createHash("sha256").update(token).digest("hex");
     const startList = this.#listOfRun() ?? allowedChatIds;
     if (startList) this.#fixed = true;
-    const list = startList ?? (last === null ? null : /** @type {string[]} */ (JSON.parse(last)));
+    const list = startList ?? last;
     if (list) this.#decide(list);
   }
 
@@ -129,9 +130,9 @@ export class AllowedChats {
 
   /** @returns {string[] | null} what the operator named before this run's process was started again */
   #listOfRun() {
-    const saved = this.#run === null ? null : this.#parts.store.settings.get(ALLOWLIST_OF_RUN);
-    const { run, list } = saved === null ? { run: null, list: null } : JSON.parse(saved);
-    return run === this.#run ? list : null;
+    /** @type {{ run: unknown, list: string[] } | null} */
+    const saved = this.#run === null ? null : this.#parts.store.settings.json(ALLOWLIST_OF_RUN, ({ list }) => isTexts(list));
+    return saved?.run === this.#run ? (saved?.list ?? null) : null;
   }
 
   /** @param {string[]} list */

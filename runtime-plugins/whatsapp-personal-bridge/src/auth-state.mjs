@@ -42,7 +42,7 @@ export function loadAuth(store, die) {
             const found = {};
             for (const each of ids) {
               const value = store.logins.key(id, type, each);
-              if (value !== null) found[each] = decodeKey(type, value);
+              if (value !== null) found[each] = decodeKey(type, value, store);
             }
             return found;
           }),
@@ -122,11 +122,16 @@ function decodeCreds(text, store) {
 /**
  * @param {keyof KeyTypes} type
  * @param {string} text
+ * @param {import("./store/store.mjs").Store} store
  */
-function decodeKey(type, text) {
-  const value = decode(text);
-  if (type === "app-state-sync-key") return proto.Message.AppStateSyncKeyData.fromObject(value);
-  return type === "sender-key" ? readableSenderKey(value) : value;
+function decodeKey(type, text, store) {
+  try {
+    const value = decode(text);
+    if (type === "app-state-sync-key") return proto.Message.AppStateSyncKeyData.fromObject(value);
+    return type === "sender-key" ? readableSenderKey(value) : value;
+  } catch {
+    throw store.damaged(`a key of the kind ${type} in it cannot be read`);
+  }
 }
 
 /**

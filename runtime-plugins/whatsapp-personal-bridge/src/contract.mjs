@@ -88,8 +88,8 @@ export function readSend(payload, account) {
   if ((target.platform ?? "whatsapp") !== "whatsapp") throw invalidTarget(id, "its platform is not `whatsapp`");
   const options = object(target.options ?? {}, "payload.target.options");
   const key = options.idempotency_key ?? null;
-  if (key !== null && (typeof key !== "string" || key === "" || key.length > 512)) {
-    throw bad("payload.target.options.idempotency_key", "a text of 1 to 512 characters, or null");
+  if (key !== null && (typeof key !== "string" || key.length > 512 || !isName(key))) {
+    throw bad("payload.target.options.idempotency_key", "a text of 1 to 512 characters, none of them a control character, or null");
   }
   return { to: readTarget(id, account.configuredId), text: readText(payload.message), key };
 }
@@ -135,7 +135,7 @@ export function readReceive(payload) {
 /** @param {unknown} consumer */
 function readConsumer(consumer) {
   const { id, instance } = object(consumer, "payload.consumer");
-  return { id: string(id, "payload.consumer.id"), instance: string(instance, "payload.consumer.instance") };
+  return { id: name(id, "payload.consumer.id"), instance: name(instance, "payload.consumer.instance") };
 }
 
 /**
@@ -255,6 +255,24 @@ function object(value, field) {
  */
 function string(value, field) {
   if (typeof value !== "string" || value === "") throw bad(field, "a text that is not empty");
+  return value;
+}
+
+/**
+ * The store gives a text back only up to its first NUL, and knows half a character as no other: two
+ * names that differ after it would be one.
+ * @param {string} text
+ */
+function isName(text) {
+  return text !== "" && !/[\p{Cc}\p{Cs}]/u.test(text);
+}
+
+/**
+ * @param {unknown} value
+ * @param {string} field
+ */
+function name(value, field) {
+  if (typeof value !== "string" || !isName(value)) throw bad(field, "a text that is not empty and has no control characters");
   return value;
 }
 

@@ -96,6 +96,14 @@ export class FatalError extends Error {
 }
 
 /**
+ * Whether the store has failed, after which nothing is kept and nothing may be confirmed.
+ * @param {unknown} thrown
+ */
+export function isOfStore(thrown) {
+  return thrown instanceof FatalError || safeName(thrown).includes("SQLITE_") || /database connection is not open/i.test(thrown instanceof Error ? thrown.message : "");
+}
+
+/**
  * Name and code of anything thrown: all that may be shown of a stranger's error, whose message
  * and properties can hold keys or texts.
  * @param {unknown} thrown

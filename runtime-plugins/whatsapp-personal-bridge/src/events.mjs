@@ -5,6 +5,7 @@
  */
 
 import { renderUnicodeCompact } from "uqr";
+import { inert } from "./shown.mjs";
 import { writeNow } from "./silence.mjs";
 
 /**
@@ -33,7 +34,7 @@ const CAPS = Object.freeze({
  */
 export function createEmitter(mode, write = (text) => writeNow(STDOUT, text)) {
   return (event, fields = {}) => {
-    const text = mode === "ndjson" ? `${JSON.stringify({ event, at: Date.now(), ...fields })}\n` : sentence(event, fields);
+    const text = mode === "ndjson" ? `${JSON.stringify({ event, at: Date.now(), ...fields })}\n` : inert(sentence(event, fields));
     if (text) write(text);
   };
 }

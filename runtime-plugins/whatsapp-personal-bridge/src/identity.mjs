@@ -157,11 +157,11 @@ function isPhone(text) {
 }
 
 /**
- * @param {string | null | undefined} jid as WhatsApp writes it
+ * @param {unknown} jid as WhatsApp writes it, or as Baileys hands on what it does not understand
  * @returns {Identity | null} null for what is no chat of ours
  */
 export function fromJid(jid) {
-  if (!jid?.includes("@")) return null;
+  if (typeof jid !== "string" || !jid.includes("@")) return null;
   try {
     return parseChat(jid);
   } catch {

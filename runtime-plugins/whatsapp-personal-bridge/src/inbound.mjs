@@ -38,7 +38,11 @@ const MESSAGE_EDIT = 14;
 /** `proto.WebMessageInfo.StubType.CIPHERTEXT` */
 const STUB_CIPHERTEXT = 2;
 /** WhatsApp's own limit for a text, which a hostile client need not keep. */
-const LONGEST_TEXT = 65_536;
+export const LONGEST_TEXT = 65_536;
+/** Of a message's id: WhatsApp's have 32 characters at most. */
+const LONGEST_ID = 128;
+/** What JavaScript can take for a date. */
+const LAST_DATE = 8.64e15;
 /** WhatsApp nests three deep at most; the bound is for hostile input. */
 const DEEPEST = 8;
 
@@ -55,15 +59,26 @@ export function readMessage(message) {
   if (message.messageStubType) {
     return { ignored: message.messageStubType === STUB_CIPHERTEXT ? "undecryptable" : "system" };
   }
-  if (!key.id || chat === "") return { ignored: "malformed" };
+  if (typeof key.id !== "string" || key.id === "" || key.id.length > LONGEST_ID || chat === "") return { ignored: "malformed" };
   if (!message.message) {
     // WhatsApp shows a view-once message on the phone only; the linked device learns that it came.
     return key.isViewOnce ? { text: { kind: "view_once", text: "[view once]" } } : { ignored: "empty" };
   }
   const content = unwrap(message.message);
   if (content.reactionMessage || content.encReactionMessage) return { ignored: "reaction" };
-  const text = readContent(content);
-  return text ? { text: { ...text, text: shortened(text.text, LONGEST_TEXT) } } : { ignored: "system" };
+  const found = readContent(content);
+  if (!found) return { ignored: "system" };
+  if (typeof found.text !== "string") return { ignored: "malformed" };
+  return { text: { ...found, text: wellFormed(shortened(found.text, LONGEST_TEXT)) } };
+}
+
+/**
+ * A contact can send bytes that are half a character, which no decoder of JSON takes: one such
+ * message would make every answer that holds it unreadable.
+ * @param {string} text
+ */
+export function wellFormed(text) {
+  return text.replace(/\p{Cs}/gu, "\ufffd");
 }
 
 /**
@@ -171,6 +186,15 @@ function oneLine(text) {
  * @returns {number} Unix milliseconds
  */
 export function sentAt(timestamp, fallback) {
-  const seconds = Number(timestamp?.toString() ?? Number.NaN);
-  return Number.isFinite(seconds) && seconds > 0 ? Math.round(seconds * 1000) : fallback;
+  const at = Math.round(numberOf(timestamp) * 1000);
+  return at > 0 && at <= LAST_DATE ? at : fallback;
+}
+
+/** @param {unknown} value */
+function numberOf(value) {
+  try {
+    return Number(String(value));
+  } catch {
+    return Number.NaN;
+  }
 }

@@ -8,6 +8,7 @@
 import { createHash } from "node:crypto";
 import { addTransactionCapability, cleanMessage, decodeMessageNode, decryptMessageNode, DEFAULT_CONNECTION_CONFIG } from "@whiskeysockets/baileys";
 import { decode, encode, JOURNAL } from "./auth-state.mjs";
+import { isOfStore } from "./errors.mjs";
 import { SILENT, TRANSACTIONS } from "./quiet.mjs";
 
 /**
@@ -31,7 +32,7 @@ import { SILENT, TRANSACTIONS } from "./quiet.mjs";
 /** Padding of one byte around nothing: Baileys confirms an empty message as it does any other. */
 const EMPTY = Buffer.from([1]);
 /** What reading a decrypted stanza needs of its children; `enc` without its ciphertext. */
-const READ = new Set(["enc", "plaintext", "unavailable", "verified_name"]);
+const READ = new Set(["enc", "plaintext", "unavailable"]);
 
 export class Journal {
   /** @type {import("./store/journal.mjs").JournalRows} */ #rows;
@@ -128,21 +129,40 @@ export class Journal {
    * @returns {Promise<Delivery | null>}
    */
   async #read({ seq, name, stanza }, repository) {
-    const node = /** @type {Node} */ (decode(stanza));
     const plaintexts = this.#try(() => this.#rows.plaintexts(seq));
-    let place = 0;
-    const content = /** @type {Node[]} */ (node.content).map((child) => (child.tag === "enc" ? { ...child, content: plaintexts.get(place++) ?? EMPTY } : child));
-    const { id, lid } = this.#me();
-    const { fullMessage: message, decrypt } = decryptMessageNode({ ...node, content }, id, lid, repository, SILENT);
-    await decrypt();
+    const { message, late } = await this.#readStanza(stanza, plaintexts, repository);
+    if (isForBaileys(message)) return null;
+    return { message, type: late ? "append" : "notify", finish: () => this.#finish(name) };
+  }
+
+  /**
+   * Thrown on, what Baileys stumbles over, such as a reaction to nothing, would end every start; so
+   * would a stanza that is stored and cannot be read. It becomes a message of which nothing is known.
+   * @param {string} stanza
+   * @param {Map<number, Buffer>} plaintexts by their place
+   * @param {Repository} repository
+   * @returns {Promise<{ message: WAMessage, late: boolean }>}
+   */
+  async #readStanza(stanza, plaintexts, repository) {
+    /** @type {WAMessage} */
+    let message = { key: {} };
+    let late = false;
     try {
+      const node = /** @type {Node} */ (decode(stanza));
+      late = Boolean(node.attrs.offline);
+      let place = 0;
+      const known = /** @type {Node[]} */ (node.content).filter(({ tag }) => READ.has(tag));
+      const content = known.map((child) => (child.tag === "enc" ? { ...child, content: plaintexts.get(place++) ?? EMPTY } : child));
+      const { id, lid } = this.#me();
+      const read = decryptMessageNode({ ...node, content }, id, lid, repository, SILENT);
+      message = read.fullMessage;
+      await read.decrypt();
       cleanMessage(message, id, lid);
-    } catch {
-      // Baileys stumbles over content such as a reaction to nothing. Thrown on, it would end every start.
+    } catch (error) {
+      if (isOfStore(error)) throw error;
       message.message = null;
     }
-    if (isForBaileys(message)) return null;
-    return { message, type: node.attrs.offline ? "append" : "notify", finish: () => this.#finish(name) };
+    return { message, late };
   }
 
   /**

@@ -6,6 +6,9 @@
 
 import { unwrap } from "./inbound.mjs";
 
+/** As many people as a group can have; the bound is for hostile input. */
+const MOST_MENTIONS = 1_024;
+
 /**
  * @param {import("@whiskeysockets/baileys").WAMessageContent | null | undefined} message
  * @param {(jid: string | null | undefined) => boolean} isSelf knows us by number and by LID
@@ -17,6 +20,6 @@ export function isAddressed(message, isSelf) {
     const context = /** @type {import("@whiskeysockets/baileys").proto.IContextInfo | undefined} */ (part?.contextInfo);
     if (!context) return false;
     const quoted = context.stanzaId || context.quotedMessage ? context.participant : null;
-    return isSelf(quoted) || (context.mentionedJid ?? []).some(isSelf);
+    return isSelf(quoted) || (context.mentionedJid ?? []).slice(0, MOST_MENTIONS).some(isSelf);
   });
 }

@@ -27,7 +27,7 @@ export class Pause {
   constructor(store, emit) {
     this.#store = store;
     this.#emit = emit;
-    this.#paused = JSON.parse(store.settings.get(SAVED_AS) ?? "null");
+    this.#paused = store.settings.json(SAVED_AS, ({ since, by }) => Number.isSafeInteger(since) && (by === "operator" || by === "owner"));
   }
 
   get active() {

@@ -72,12 +72,15 @@ export class People {
 
   /** @param {readonly Participant[]} participants */
   learn(participants) {
-    for (const { id, lid, phoneNumber } of participants) {
-      const ids = [id, lid, phoneNumber].map(fromJid);
-      const byLid = ids.find((each) => each?.kind === "lid");
-      const byNumber = ids.find((each) => each?.kind === "phone");
-      if (byLid && byNumber) this.#store.chats.rememberAlias(byLid.user, byNumber.user);
-    }
+    // One write for a large group, not a thousand.
+    this.#store.transaction(() => {
+      for (const { id, lid, phoneNumber } of participants) {
+        const ids = [id, lid, phoneNumber].map(fromJid);
+        const byLid = ids.find((each) => each?.kind === "lid");
+        const byNumber = ids.find((each) => each?.kind === "phone");
+        if (byLid && byNumber) this.#store.chats.rememberAlias(byLid.user, byNumber.user);
+      }
+    });
   }
 
   /** @param {Identity[]} aliases */

@@ -4,6 +4,9 @@
  * kept is the outbox's.
  */
 
+import { sentAt } from "./inbound.mjs";
+import { listed } from "./receiver.mjs";
+
 /** Baileys' `WebMessageInfo.Status`: on a device of the other side, seen, heard. */
 const DELIVERED = 3;
 const READ = 4;
@@ -15,15 +18,15 @@ const READ = 4;
  */
 export function hearReceipts(ev, take, isSelf) {
   ev.on("messages.update", (updates) => {
-    for (const { key, update } of updates) {
-      if (!key.fromMe || !key.id || typeof update.status !== "number" || update.status < DELIVERED) continue;
+    for (const { key, update } of listed(updates)) {
+      if (!key?.fromMe || typeof key.id !== "string" || typeof update?.status !== "number" || update.status < DELIVERED) continue;
       take(key.id, update.status >= READ ? "read" : "delivered", milliseconds(update.messageTimestamp));
     }
   });
   // In a group each member reports for itself; the first one counts.
   ev.on("message-receipt.update", (updates) => {
-    for (const { key, receipt } of updates) {
-      if (!key.fromMe || !key.id || (receipt.userJid && isSelf(receipt.userJid))) continue;
+    for (const { key, receipt } of listed(updates)) {
+      if (!key?.fromMe || typeof key.id !== "string" || !receipt || (receipt.userJid && isSelf(receipt.userJid))) continue;
       if (receipt.readTimestamp) take(key.id, "read", milliseconds(receipt.readTimestamp));
       else if (receipt.receiptTimestamp) take(key.id, "delivered", milliseconds(receipt.receiptTimestamp));
     }
@@ -32,6 +35,5 @@ export function hearReceipts(ev, take, isSelf) {
 
 /** @param {unknown} seconds a number, or Baileys' long number; 0 when WhatsApp does not say */
 function milliseconds(seconds) {
-  const time = Number(seconds ?? 0) * 1_000;
-  return Number.isFinite(time) && time > 0 ? time : Date.now();
+  return sentAt(/** @type {any} */ (seconds), Date.now());
 }

@@ -4,10 +4,11 @@
  * it is ours at all. One message after the other, in the order in which they were sent.
  */
 
-import { readMessage, sentAt, shortened } from "./inbound.mjs";
-import { shortReference, toJid } from "./identity.mjs";
+import { isOfStore } from "./errors.mjs";
+import { readMessage, sentAt } from "./inbound.mjs";
+import { fromJid, shortReference, toJid } from "./identity.mjs";
 import { isAddressed } from "./mentions.mjs";
-import { LONGEST_NAME } from "./names.mjs";
+import { plainName } from "./names.mjs";
 
 /**
  * @typedef {import("@whiskeysockets/baileys").WASocket} Socket
@@ -63,19 +64,19 @@ export class Receiver {
     if (journal) this.take(journal, socket);
     hearMessages(socket.ev, (message, type) =>
       this.#enqueue(async () => {
-        if (journal?.knows(message.key)) journal.heard(message);
-        else await this.#take(socket, message, inOrder?.wasLate(message.key.id) ? "append" : type);
+        if (message?.key && journal?.knows(message.key)) journal.heard(message);
+        else await this.#take(socket, message, inOrder?.wasLate(message?.key?.id) ? "append" : type);
       }),
     );
     // What the phone sends again comes as a change of what could not be read.
     socket.ev.on("messages.update", (updates) => {
-      for (const { key, update } of updates) {
-        if (update.message) this.#enqueue(() => this.#readAtLast(socket, key, update));
+      for (const { key, update } of listed(updates)) {
+        if (key && update?.message) this.#enqueue(() => this.#readAtLast(socket, key, update));
       }
     });
     socket.ev.on("groups.update", (updates) => {
       // A new name says nothing of the people, who are still asked for.
-      for (const { id, subject } of updates) if (id && subject) this.#named(id, subject, this.#groups.get(id)?.askAt ?? 0);
+      for (const { id, subject } of listed(updates)) if (fromJid(id)?.kind === "group" && subject) this.#named(String(id), subject, this.#groups.get(String(id))?.askAt ?? 0);
     });
   }
 
@@ -121,7 +122,11 @@ export class Receiver {
    * @param {() => void} [finish] called when the message needs no second look, whatever happens
    */
   async #take(lookups, message, type, finish = () => undefined) {
-    const ignored = await this.#accept(lookups, message, type, finish);
+    const ignored = await this.#accept(lookups, message, type, finish).catch((error) => {
+      // Thrown on, one message that we stumble over would end this start and every one after it.
+      if (isOfStore(error)) throw error;
+      return "malformed";
+    });
     if (ignored === null) return;
     this.#ignored[ignored] = (this.#ignored[ignored] ?? 0) + 1;
     finish();
@@ -158,7 +163,7 @@ export class Receiver {
       ...place,
       ...read.text,
       addressed: place.group && addressed,
-      senderName: message.pushName ? shortened(message.pushName, LONGEST_NAME) : null,
+      senderName: plainName(message.pushName),
       sentAt: sent,
       groupSubject: place.group ? this.#subject(lookups, place.conversation) : null,
       finish,
@@ -167,7 +172,6 @@ export class Receiver {
   }
 
   /**
-   * One message that we stumble over must not end this start, and every one after it.
    * @param {WAMessage} message
    * @returns {{ read: ReturnType<typeof readMessage>, addressed: boolean }}
    */
@@ -197,22 +201,24 @@ export class Receiver {
    */
   async #place(lookups, key) {
     const { people } = this.#parts;
+    const { id } = key;
+    if (typeof id !== "string" || id === "") return null;
     const askNumber = (/** @type {string} */ lid) => lookups.signalRepository.lidMapping.getPNForLID(lid);
     const chat = await people.of(key.remoteJid, key.remoteJidAlt, askNumber);
     const group = chat.aliases[0]?.kind === "group";
     const author = group ? await people.of(key.participant, key.participantAlt, askNumber) : chat;
     const [preferred] = chat.aliases;
     const [sender] = author.aliases;
-    if (!preferred || !sender || !key.id) return null;
+    if (!preferred || !sender) return null;
     return {
       // One for every way to name the two: more may be known of them when the message comes again.
-      names: chat.aliases.flatMap((one) => author.aliases.map((other) => `${toJid(one)} ${toJid(other)} ${key.id}`)),
+      names: chat.aliases.flatMap((one) => author.aliases.map((other) => `${toJid(one)} ${toJid(other)} ${id}`)),
       self: author.self,
       conversation: toJid(preferred),
       aliases: chat.aliases,
       sender: toJid(sender),
       senders: author.aliases.map(toJid),
-      messageId: key.id,
+      messageId: id,
       group,
     };
   }
@@ -246,9 +252,9 @@ export class Receiver {
     if (Date.now() < askAt) return known;
     this.#groups.set(jid, { subject: known, askAt: Date.now() + GROUP_RETRY_MS });
     lookups.groupMetadata(jid).then(
-      ({ subject, participants }) => {
-        this.#named(jid, subject, Number.POSITIVE_INFINITY);
-        this.#enqueue(async () => this.#parts.people.learn(participants));
+      (group) => {
+        this.#named(jid, group?.subject, Number.POSITIVE_INFINITY);
+        this.#enqueue(async () => this.#parts.people.learn(listed(group?.participants)));
       },
       () => undefined,
     );
@@ -257,12 +263,13 @@ export class Receiver {
 
   /**
    * @param {string} jid of a group
-   * @param {string} subject
+   * @param {unknown} subject
    * @param {number} askAt
    */
   #named(jid, subject, askAt) {
-    this.#groups.set(jid, { subject, askAt });
-    this.#enqueue(async () => this.#parts.inbox.groupNamed(jid, subject));
+    const name = plainName(subject);
+    this.#groups.set(jid, { subject: name, askAt });
+    if (name !== null) this.#enqueue(async () => this.#parts.inbox.groupNamed(jid, name));
   }
 }
 
@@ -275,9 +282,19 @@ export class Receiver {
 export function hearMessages(ev, take) {
   ev.on("messages.upsert", ({ messages, type }) => {
     // Held back messages come as a batch in no promised order.
-    for (const message of [...messages].sort((a, b) => sentAt(a.messageTimestamp, 0) - sentAt(b.messageTimestamp, 0))) take(message, type);
+    const sorted = listed(messages).map((message) => ({ message, at: sentAt(message.messageTimestamp, 0) }));
+    for (const { message } of sorted.sort((a, b) => a.at - b.at)) take(message, type);
   });
   ev.on("connection.update", ({ connection }) => {
     if (connection === "close") ev.flush();
   });
+}
+
+/**
+ * @template {object} T
+ * @param {readonly T[] | null | undefined} things as Baileys says; what is no thing among them says nothing
+ * @returns {T[]}
+ */
+export function listed(things) {
+  return Array.isArray(things) ? things.filter((each) => typeof each === "object" && each !== null) : [];
 }

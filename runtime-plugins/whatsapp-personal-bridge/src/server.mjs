@@ -9,6 +9,7 @@ import { readQuery } from "./admin-request.mjs";
 import { readRequest, writeAnswer, writeError } from "./contract.mjs";
 import { Door } from "./door.mjs";
 import { FatalError, RequestError } from "./errors.mjs";
+import { wellFormed } from "./inbound.mjs";
 import { health, perform } from "./operations.mjs";
 import { HOST } from "./options.mjs";
 import { find, requireJson, requireMethod } from "./routes.mjs";
@@ -191,7 +192,8 @@ function presentable(thrown) {
  * @param {unknown} body
  */
 function write(response, status, body) {
-  send(response, status, "application/json", JSON.stringify(body));
+  // Half a character, as an older store may hold it, would make the whole answer unreadable.
+  send(response, status, "application/json", JSON.stringify(body, (_, value) => (typeof value === "string" ? wellFormed(value) : value)));
 }
 
 /**

@@ -13,6 +13,7 @@ import { RequestError } from "./errors.mjs";
 import { fromJid } from "./identity.mjs";
 import { InOrder } from "./in-order.mjs";
 import { Journal } from "./journal.mjs";
+import { plainName } from "./names.mjs";
 import { Pairing } from "./pairing.mjs";
 import { hearReceipts } from "./receipts.mjs";
 import { Receiver } from "./receiver.mjs";
@@ -388,7 +389,7 @@ function selfOf(me) {
   return {
     jid: jidNormalizedUser(me.id),
     lid: me.lid ? jidNormalizedUser(me.lid) : null,
-    name: me.name && me.name !== "~" ? me.name : null,
+    name: me.name === "~" ? null : plainName(me.name),
     phone: number?.kind === "phone" ? `+${number.user}` : null,
   };
 }

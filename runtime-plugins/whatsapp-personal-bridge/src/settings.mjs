@@ -137,7 +137,7 @@ function within(value, least, most, key) {
  * @param {unknown} value
  * @returns {value is string[]}
  */
-function isTexts(value) {
+export function isTexts(value) {
   return Array.isArray(value) && value.every((each) => typeof each === "string");
 }
 

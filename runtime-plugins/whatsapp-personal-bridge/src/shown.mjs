@@ -4,14 +4,25 @@
  * the direction of writing. Pure.
  */
 
-/** Joiners stay: emoji need them. */
-const ACTIVE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
+/**
+ * What begins a line, moves a cursor, turns the direction of writing, or cannot be seen. Joiners and
+ * the tags of flags stay: emoji need them.
+ */
+const ACTIVE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu;
 /** Enough to recognise what one has written. */
 const LONGEST_QUOTE = 60;
 
 /** @param {string} text */
 export function harmless(text) {
   return text.replace(ACTIVE, " ");
+}
+
+/**
+ * What is for a person's eyes, in its lines, without what acts.
+ * @param {string} text
+ */
+export function inert(text) {
+  return text.replace(ACTIVE, (found) => (found === "\n" ? found : " "));
 }
 
 /**

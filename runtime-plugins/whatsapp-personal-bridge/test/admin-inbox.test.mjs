@@ -197,3 +197,12 @@ test("without the token nobody looks into the inbox, pauses or makes a backup", 
   }
   assert.equal(pause.active, false);
 });
+
+test("half a character in an older store makes no answer unreadable", async (t) => {
+  const { inbox, get, operate } = await operated(t);
+  inbox.accept(inbound("A1", "half \ud83d of it"));
+  const raw = (await get("inbox?show_text=1")).body;
+  assert.equal(raw.items[0].text, "half \ufffd of it");
+  const { body } = await operate("receive_batch", { wait_ms: 0 });
+  assert.equal(body.payload.messages[0].text, "half \ufffd of it");
+});

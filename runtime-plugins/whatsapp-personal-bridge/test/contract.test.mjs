@@ -141,6 +141,8 @@ const BAD = [
   ["a target of another kind", "invalid_target", "send_message", (body) => (body.payload.target.kind = "channel")],
   ["a target of another platform", "invalid_target", "send_message", (body) => (body.payload.target.platform = "feishu")],
   ["a key that is a number", "bad_request", "send_message", (body) => (body.payload.target.options.idempotency_key = 5)],
+  ["a key that the store would take for a shorter one", "bad_request", "send_message", (body) => (body.payload.target.options.idempotency_key = "in:m1\0a")],
+  ["a key that holds half a character", "bad_request", "send_message", (body) => (body.payload.target.options.idempotency_key = "in:\ud83d")],
   ["an empty key", "bad_request", "send_message", (body) => (body.payload.target.options.idempotency_key = "")],
   ["a picture", "unsupported_message", "send_message", (body) => (body.payload.message = { Image: {} })],
   ["an empty text", "unsupported_message", "send_message", (body) => (body.payload.message = { Text: " " })],

@@ -35,7 +35,7 @@ for (const { name, key, conversation, sender } of fixture("message-keys.json").c
 }
 
 test("what is no chat of ours has no identity", () => {
-  for (const jid of ["status@broadcast", "120363012345678901@newsletter", "1@bot", "", null, undefined, "15551234567"]) {
+  for (const jid of ["status@broadcast", "120363012345678901@newsletter", "1@bot", "", null, undefined, "15551234567", 15551234567, {}, ["15551234567@s.whatsapp.net"]]) {
     assert.equal(fromJid(jid), null);
   }
 });

@@ -7,6 +7,7 @@ import { STEPS } from "../src/store/schema.mjs";
 import { openStore } from "../src/store/store.mjs";
 import { again, ANA, BEN, bridge, Contact, GROUP, link, ME, PHONE, rowsIn, textsIn } from "./support/signal.mjs";
 import { temporaryDir } from "./support/fixtures.mjs";
+import { withTables } from "./support/tables.mjs";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -28,7 +29,7 @@ async function linked(t, options) {
   };
   const rows = (/** @type {string} */ sql) => rowsIn(dir, sql);
   const texts = () => textsIn(dir);
-  return { store, ours, meet, rows, texts, ana: await meet(ANA) };
+  return { dir, store, ours, meet, rows, texts, ana: await meet(ANA) };
 }
 
 test("a message is in the inbox without waiting for Baileys' report of it, and the report is no second one", async (t) => {
@@ -202,6 +203,43 @@ test("a message over which Baileys stumbles ends neither this run nor the next",
   assert.equal(rows("SELECT 1 FROM journal_parts WHERE plaintext IS NOT NULL").length, 0);
   await next.gets(await ana.says("still here"));
   assert.deepEqual(texts(), ["still here"]);
+});
+
+test("plaintexts that are no message are counted, and end neither this run nor the next", async (t) => {
+  const { ours, ana, store, rows, texts } = await linked(t);
+  const odd = [[0], [255], [1], [0x0a, 0x7f, 0x78, 1], [0x0b, 0x0b, 1], [0x07, 1], [0xf2, 0x02, 0, 1], [0x62, 2, 0x10, 0, 1], [0x62, 2, 0x10, 14, 1]];
+  ours.journal.onMessage(() => undefined);
+  for (const bytes of odd) await ours.gets(await ana.sendsBytes(Buffer.from(bytes)));
+  const next = bridge(store);
+  await next.replays();
+  const counted = Object.values(next.receiver.ignored).reduce((sum, each) => sum + each, 0);
+  assert.equal(counted, odd.length, JSON.stringify(next.receiver.ignored));
+  assert.equal(rows("SELECT 1 FROM journal_stanzas WHERE finished_at IS NULL").length, 0);
+  await next.gets(await ana.says("still here"));
+  assert.deepEqual(texts(), ["still here"]);
+});
+
+test("a stanza that is stored and cannot be read any more is counted once, and ends no start", async (t) => {
+  const { ours, ana, store, dir, texts } = await linked(t);
+  ours.journal.onMessage(() => undefined);
+  for (const text of ["one", "two", "three"]) await ours.gets(await ana.says(text));
+  withTables(dir, (db) => db.exec("UPDATE journal_stanzas SET stanza = '{\"tag\":' WHERE seq = 1; UPDATE journal_stanzas SET stanza = '5' WHERE seq = 2"));
+  const next = bridge(store);
+  await next.replays();
+  assert.deepEqual(next.receiver.ignored, { malformed: 2 });
+  assert.deepEqual(texts(), ["three"]);
+  const later = bridge(store);
+  await later.replays();
+  assert.deepEqual(later.receiver.ignored, {});
+});
+
+test("a business name that is none takes no message with it", async (t) => {
+  const { ours, ana, texts } = await linked(t);
+  const node = await ana.says("from a business");
+  const name = { tag: "verified_name", attrs: {}, content: Buffer.from([0x0b, 0x0b]) };
+  await ours.gets({ ...node, content: [.../** @type {any[]} */ (node.content), name] }).catch(() => undefined);
+  await ours.receiver.settled();
+  assert.deepEqual(texts(), ["from a business"]);
 });
 
 test("a login does not answer with what another one decrypted", async (t) => {

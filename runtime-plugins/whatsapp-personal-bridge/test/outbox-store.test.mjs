@@ -106,12 +106,12 @@ test("a store of before has its messages as sends of one part, each of the login
   db.exec(`
     INSERT INTO logins (id, state, creds, created_at) VALUES (1, 'aside', '{}', 100), (2, 'current', '{}', 200);
     INSERT INTO outbox (message_id, idempotency_key, jid, body, state, error, created_at, settled_at) VALUES
-      ('Z', 'done', '15551234567@s.whatsapp.net', 'done', 'sent', NULL, 150, 160),
-      ('Y', NULL, '15551234567@s.whatsapp.net', 'left behind', 'pending', NULL, 170, NULL),
-      ('X', 'open', '15551234567@s.whatsapp.net', 'first', 'pending', NULL, 250, NULL),
-      ('W', 'next', '15551234567@s.whatsapp.net', 'second', 'pending', NULL, 260, NULL),
-      ('V', 'no', '15551234567@s.whatsapp.net', 'refused', 'failed', 'WhatsApp refused it', 270, 280),
-      ('U', 'later', '15551234567@s.whatsapp.net', 'later', 'unsent', NULL, 290, 300);
+      ('Z', 'done', '15551234567@s.whatsapp.net', CAST('done' AS BLOB), 'sent', NULL, 150, 160),
+      ('Y', NULL, '15551234567@s.whatsapp.net', CAST('left behind' AS BLOB), 'pending', NULL, 170, NULL),
+      ('X', 'open', '15551234567@s.whatsapp.net', CAST('first' AS BLOB), 'pending', NULL, 250, NULL),
+      ('W', 'next', '15551234567@s.whatsapp.net', CAST('second' AS BLOB), 'pending', NULL, 260, NULL),
+      ('V', 'no', '15551234567@s.whatsapp.net', CAST('refused' AS BLOB), 'failed', 'WhatsApp refused it', 270, 280),
+      ('U', 'later', '15551234567@s.whatsapp.net', CAST('later' AS BLOB), 'unsent', NULL, 290, 300);
     PRAGMA user_version = 2;
   `);
   db.close();

@@ -217,6 +217,46 @@ test("content over which the reader stumbles is counted, and the next message is
   assert.deepEqual((await stored()).map((row) => row.message_id), ["P2"]);
 });
 
+test("whatever shape a report has, nothing is thrown back, and the next message is read", async (t) => {
+  const { comes, ev, stored, receiver } = receiving(t, { groupReply: "always", metadata: { subject: { toString: 0 }, participants: [null, 5, { id: 7 }] } });
+  for (const odd of [null, 5, "text", [null], [5], [{}], [{ key: null }], [{ key: { id: {}, remoteJid: ANA }, update: { message: {} } }]]) {
+    for (const event of ["messages.update", "groups.update"]) ev.emit(event, odd);
+    ev.emit("messages.upsert", { messages: odd, type: "notify" });
+  }
+  for (const key of [undefined, {}, { remoteJid: 5, id: "A" }, { remoteJid: ANA, id: { toString: 0 } }, { remoteJid: ANA, id: "x".repeat(1_000) }]) await comes({ key, message: { conversation: "odd" }, messageTimestamp: { toString: 0 }, pushName: 5 });
+  await comes(message({ id: "G1", remoteJid: GROUP, participant: ANA_LID }));
+  await new Promise((resolve) => setImmediate(resolve));
+  await comes(message({ id: "A1", remoteJid: ANA }));
+  assert.deepEqual((await stored()).map((row) => row.message_id), ["G1", "A1"]);
+  assert.ok((/** @type {Record<string, number>} */ (receiver.ignored).malformed ?? 0) >= 5);
+});
+
+test("a crowd of mentions is not gone through to its end", () => {
+  let asked = 0;
+  const mentionedJid = Array.from({ length: 100_000 }, () => ANA);
+  assert.equal(isAddressed({ extendedTextMessage: { contextInfo: { mentionedJid } } }, () => (asked += 1) < 0), false);
+  assert.ok(asked < 2_000, `${asked} were looked at`);
+});
+
+test("the people of a large group are learned in one write", (t) => {
+  const { people, store } = parts(t);
+  const transaction = t.mock.method(store, "transaction");
+  people.learn(Array.from({ length: 1_024 }, (_, number) => ({ id: `${100_000_000_000_000 + number}@lid`, phoneNumber: `${15_550_000_000 + number}@s.whatsapp.net` })));
+  assert.equal(transaction.mock.callCount(), 1);
+  assert.equal(store.chats.phoneOf("100000000001023"), "15550001023");
+});
+
+test("names reach the host as one line in which nothing acts", async (t) => {
+  const { comes, stored } = receiving(t, { groupReply: "always", metadata: { subject: "The\n\u202eteam\u001b[2J", participants: [] } });
+  await comes(message({ id: "G1", remoteJid: GROUP, participant: ANA_LID }, { pushName: "A\u001b]0;x\u0007na\u2066" }));
+  await new Promise((resolve) => setImmediate(resolve));
+  await comes(message({ id: "G2", remoteJid: GROUP, participant: ANA_LID }));
+  const account = { configuredId: "default", runtimeId: "default", allowed: null };
+  const [first, second] = (await stored()).map((row) => writeInbound(row, account).whatsapp);
+  assert.equal(first?.sender_name, "A ]0;x na");
+  assert.equal(second?.group_subject, "The team [2J");
+});
+
 test("a number that has a new owner no longer stands for the old one", (t) => {
   const { people, store } = receiving(t);
   store.chats.rememberAlias("123456789012345", "15551234567");

@@ -4,9 +4,12 @@ import fs from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import Database from "libsql";
+import { loadAuth } from "../src/auth-state.mjs";
 import { FatalError } from "../src/errors.mjs";
+import { Pause } from "../src/pause.mjs";
 import { openStore } from "../src/store/store.mjs";
 import { temporaryDir } from "./support/fixtures.mjs";
+import { withTables } from "./support/tables.mjs";
 
 /**
  * @param {() => unknown} work
@@ -158,4 +161,37 @@ test("a number and its LID are remembered, and a LID that changes hands follows 
   store.chats.rememberAlias("123456789012345", "15557654321");
   assert.equal(store.chats.phoneOf("123456789012345"), "15557654321");
   assert.equal(store.chats.phoneOf("999"), null);
+});
+
+for (const { name, table = "settings", damage, words } of [
+  { name: "a text that is no Unicode", damage: "INSERT INTO settings VALUES ('a', CAST(x'ff41' AS TEXT))", words: /the column value of the table settings holds a text that is no Unicode/ },
+  { name: "bytes where a text belongs", damage: "INSERT INTO settings VALUES ('a', x'ff41')", words: /the column value of the table settings holds a value of another kind/ },
+  { name: "a number that no program can hold", table: "refused_chats", damage: "INSERT INTO refused_chats (chat, count, last_at) VALUES ('a', 9223372036854775807, 1)", words: /the column count of the table refused_chats/ },
+  { name: "a text where a number belongs", table: "refused_chats", damage: "INSERT INTO refused_chats (chat, count, last_at) VALUES ('a', 'many', 1)", words: /the column count of the table refused_chats/ },
+]) {
+  test(`a store with ${name} is refused with words, and stays as it is`, (t) => {
+    const dir = temporaryDir(t);
+    const file = filled(dir);
+    withTables(file, (db) => db.exec(damage));
+    refuses(() => openStore(dir), "store_damaged", words);
+    assert.deepEqual(withTables(file, (db) => db.prepare(`SELECT COUNT(*) FROM ${table}`).raw().get()), [1]);
+  });
+}
+
+test("what the bridge remembers and cannot read is not taken for nothing", (t) => {
+  const dir = temporaryDir(t);
+  const store = openStore(dir);
+  t.after(() => store.close());
+  store.settings.save("paused", '{"since":');
+  refuses(() => new Pause(store, () => undefined), "store_damaged", /remembers as paused/);
+});
+
+test("a key that cannot be read ends the process with words, and no other key is put in its place", async (t) => {
+  const dir = temporaryDir(t);
+  const store = openStore(dir);
+  t.after(() => store.close());
+  const { state, login } = loadAuth(store, (error) => { throw error; });
+  store.logins.changeKeys(login, { session: { ana: '{"half' } });
+  refuses(() => state.keys.get("session", ["ana"]), "store_damaged", /a key of the kind session/);
+  assert.equal(store.logins.key(login, "session", "ana"), '{"half');
 });

@@ -152,6 +152,17 @@ impl Contact {
         self.sends_from(0, message).await
     }
 
+    /// Sends these very bytes, encrypted as a message is, padding and all; as [`Contact::says`].
+    ///
+    /// # Errors
+    /// When no device is linked.
+    pub async fn sends_bytes(&self, plain: &[u8]) -> Result<String> {
+        self.shared.change(|world| {
+            let owner = world.owner.clone();
+            writing::bytes(world, &self.on_phone(), &owner, plain)
+        })
+    }
+
     /// As [`Contact::says`], on the device with this number.
     ///
     /// # Errors

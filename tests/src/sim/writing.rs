@@ -39,6 +39,21 @@ pub(crate) fn direct(
     post(world, author, account, stanza, vec![sealed], message)
 }
 
+/// As [`direct`], with these very bytes in the place of a message and its padding: what only a client
+/// that was changed for it can send. Asked for it again, it sends an empty message.
+pub(crate) fn bytes(
+    world: &mut World,
+    author: &Author,
+    account: &str,
+    plain: &[u8],
+) -> Result<String> {
+    let person = world.person(&author.number)?;
+    let stanza = letter_from(person, person.writes_by, author.device);
+    let sealed = seal_bytes(world, author, account, plain)?;
+    let known = Message::default();
+    post(world, author, account, stanza, vec![sealed], known)
+}
+
 /// A stanza that names its sender this way.
 fn letter_from(person: &Person, by: Addressing, device: u16) -> NodeBuilder {
     let stanza = NodeBuilder::new("message").attr("from", person.device_jid(by, device));
@@ -297,6 +312,10 @@ pub(crate) fn hand_over(world: &mut World, account: &str) {
 
 /// Encrypts for the client of `account`, meeting it first if need be.
 fn seal(world: &mut World, author: &Author, account: &str, message: &Message) -> Result<Sealed> {
+    seal_bytes(world, author, account, &pad(message.encode_to_vec()))
+}
+
+fn seal_bytes(world: &mut World, author: &Author, account: &str, plain: &[u8]) -> Result<Sealed> {
     let companion = world.companion_peer(account)?;
     let Author { number, device } = author;
     let is_known = {
@@ -308,9 +327,8 @@ fn seal(world: &mut World, author: &Author, account: &str, message: &Message) ->
         let author = world.endpoint_mut(number, *device)?;
         author.device.meet(&companion, &bundle)?;
     }
-    let plain = pad(message.encode_to_vec());
     let author = world.endpoint_mut(number, *device)?;
-    author.device.seal(&companion, &plain)
+    author.device.seal(&companion, plain)
 }
 
 /// Encrypts with the author's sender key; the key itself goes along until the companion has it.

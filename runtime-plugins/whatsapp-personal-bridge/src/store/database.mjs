@@ -6,6 +6,7 @@
 
 import Sqlite from "libsql";
 import { FatalError } from "../errors.mjs";
+import { foreignValue } from "./contents.mjs";
 import { damaged } from "./errors.mjs";
 import { STEPS } from "./schema.mjs";
 
@@ -59,6 +60,8 @@ export class Database {
         "start the newer bridge; or name another auth dir",
       );
     }
+    const foreign = foreignValue(this.#db);
+    if (foreign !== null) throw this.damaged(foreign);
     if (this.#isUsed() && !this.one("SELECT 1 AS found FROM logins LIMIT 1")) throw this.damaged("it holds keys or messages, but no login");
     // Only now: it writes, and a file that is refused stays as it is.
     this.#db.exec("PRAGMA journal_mode = WAL");

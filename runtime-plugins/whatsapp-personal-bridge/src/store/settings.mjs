@@ -3,7 +3,6 @@
  * What the bridge remembers for itself, by name.
  */
 
-
 export class SavedSettings {
   /** @type {import("./database.mjs").Database} */ #db;
 
@@ -16,6 +15,23 @@ export class SavedSettings {
   get(name) {
     const row = this.#db.one("SELECT value FROM settings WHERE name = ?", name);
     return row ? String(row.value) : null;
+  }
+
+  /**
+   * @template T
+   * @param {string} name of what was saved as JSON
+   * @param {(value: any) => boolean} is whether it has the shape of what was saved
+   * @returns {T | null} null where nothing was
+   * @throws {import("../errors.mjs").FatalError} `store_damaged`: what was meant is not known, so nothing is assumed
+   */
+  json(name, is) {
+    try {
+      const value = JSON.parse(this.get(name) ?? "null");
+      if (value === null || is(value)) return value;
+    } catch {
+      // As one that says something else.
+    }
+    throw this.#db.damaged(`what it remembers as ${name} cannot be read`);
   }
 
   /**

@@ -67,6 +67,7 @@ export async function operated(t, options, access) {
   return {
     ...made,
     line,
+    port: server.port,
     ask,
     operate,
     scrape,

@@ -101,6 +101,11 @@ export class Contact {
     return this.#stanza({ from: this.jid, ...this.alternative, ...attrs }, [await this.#sealed(content)]);
   }
 
+  /** @param {Uint8Array} plain in the place of a message and its padding */
+  async sendsBytes(plain) {
+    return this.#stanza({ from: this.jid, ...this.alternative }, [await this.#repository.encryptMessage({ jid: ME.lid, data: plain })]);
+  }
+
   /** @param {string} text */
   async says(text) {
     return this.sends({ conversation: text });
