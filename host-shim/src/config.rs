@@ -2,14 +2,15 @@
 //! the one table the host owns here. A channel's block is handed on untouched: its schema is the
 //! channel's.
 
+use std::ffi::OsStr;
 use std::fmt;
-use std::io;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
 use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::bounded_file::{ReadError, read_text};
 use crate::error::Failure;
 use crate::home::Home;
 
@@ -30,6 +31,9 @@ pub const TABLES: [&str; 5] = [
     "active_provider",
     "providers",
 ];
+
+/// Bytes of the largest file that is read: far more than anybody writes by hand.
+pub const LARGEST: u64 = 1 << 20;
 
 /// The keys of `[runtime_plugins]`; other hosts have more.
 pub const RUNTIME_PLUGINS_KEYS: [&str; 2] = ["enabled", "roots"];
@@ -55,7 +59,7 @@ impl Config {
 
     /// The file [`Config::find`] would read.
     pub fn locate(named: Option<&Path>, home: &Home) -> PathBuf {
-        let variable = std::env::var("LOONG_CONFIG_PATH").ok();
+        let variable = std::env::var_os("LOONG_CONFIG_PATH");
         locate(named, variable.as_deref(), home)
     }
 
@@ -64,7 +68,7 @@ impl Config {
     /// # Errors
     /// As [`Config::find`].
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+        let text = read_text(path, LARGEST).map_err(|error| unreadable(path, &error))?;
         Self::parse(path, text)
     }
 
@@ -155,26 +159,35 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for Section<'_, T> {
     }
 }
 
-fn locate(named: Option<&Path>, variable: Option<&str>, home: &Home) -> PathBuf {
-    match (named, variable.filter(|value| !value.trim().is_empty())) {
-        (Some(path), _) => home.expand(&path.to_string_lossy()),
+fn locate(named: Option<&Path>, variable: Option<&OsStr>, home: &Home) -> PathBuf {
+    let written = |value: &&OsStr| !value.to_string_lossy().trim().is_empty();
+    match (named, variable.filter(written)) {
+        (Some(path), _) => home.expand(path),
         (None, Some(path)) => home.expand(path),
         (None, None) => home.default_config(),
     }
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
+fn unreadable(path: &Path, error: &ReadError) -> Failure {
     let file = path.display();
-    if error.kind() == io::ErrorKind::NotFound {
+    if error.is_missing() {
         return Failure::operator("config_missing", format!("there is no configuration at {file}"))
             .hint("write one (README.md shows the smallest), or name it with --config or LOONG_CONFIG_PATH");
     }
+    let hint = match error {
+        ReadError::Io(_) => "make it readable for you, or name another with --config",
+        ReadError::NotAFile(_) => "name the file itself with --config or LOONG_CONFIG_PATH",
+        ReadError::TooLarge { .. } => {
+            "that is no configuration: name the right file with --config or LOONG_CONFIG_PATH"
+        }
+        ReadError::NotText => "save it as UTF-8",
+    };
     Failure::operator(
         "config_unreadable",
         format!("cannot read the configuration {file}"),
     )
     .because(error)
-    .hint("check that it is a UTF-8 file that you may read")
+    .hint(hint)
 }
 
 fn malformed(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
@@ -208,12 +221,15 @@ mod tests {
         let home = Home::at("/home/ana/.loong", "/home/ana");
         let named = Path::new("~/a.toml");
         assert_eq!(
-            locate(Some(named), Some("/b.toml"), &home),
+            locate(Some(named), Some("/b.toml".as_ref()), &home),
             Path::new("/home/ana/a.toml")
         );
-        assert_eq!(locate(None, Some("/b.toml"), &home), Path::new("/b.toml"));
         assert_eq!(
-            locate(None, Some(" "), &home),
+            locate(None, Some("/b.toml".as_ref()), &home),
+            Path::new("/b.toml")
+        );
+        assert_eq!(
+            locate(None, Some(" ".as_ref()), &home),
             Path::new("/home/ana/.loong/config.toml")
         );
     }

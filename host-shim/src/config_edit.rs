@@ -4,11 +4,12 @@
 mod comment;
 mod lists;
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use toml_edit::{Array, DocumentMut, InlineTable, Item, RawString, Table, TableLike, Value};
 
+use crate::bounded_file::read_text;
+use crate::config::LARGEST;
 use crate::error::Failure;
 use crate::private_file;
 
@@ -29,9 +30,9 @@ impl ConfigEdit {
     pub fn open(path: &Path) -> Result<Self, Failure> {
         // Written where it really is, so that a link to it stays a link.
         let path = std::fs::canonicalize(path).unwrap_or_else(|_absent| path.to_path_buf());
-        let before = match std::fs::read_to_string(&path) {
+        let before = match read_text(&path, LARGEST) {
             Ok(text) => Some(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if error.is_missing() => None,
             Err(error) => return Err(unusable(&path, "cannot be read", error)),
         };
         let document = before
@@ -159,9 +160,9 @@ impl ConfigEdit {
         if !self.is_changed() {
             return Ok(());
         }
-        let now = match std::fs::read_to_string(&self.path) {
+        let now = match read_text(&self.path, LARGEST) {
             Ok(text) => Some(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) if error.is_missing() => None,
             Err(error) => return Err(unusable(&self.path, "cannot be read", error)),
         };
         if now != self.before {

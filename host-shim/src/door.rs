@@ -9,6 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use url::{Host, Url};
 
+use crate::plain_text::quoted_value;
+
 /// Where a bridge answers: `http` on a loopback address, and nothing else can be one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BridgeAddress(Url);
@@ -24,16 +26,23 @@ pub enum AddressError {
     NotLoopback(String),
     #[error("`{0}` carries a user name or a password")]
     Credentials(String),
+    /// Two readers could take it for two addresses, and the component is one of them.
+    #[error(
+        "the address of `{0}` is not written plainly: a host as it is shown here, a port from 1 to 65535, no query, no fragment"
+    )]
+    Odd(String),
 }
 
 impl BridgeAddress {
     /// Reads `url`.
     ///
     /// # Errors
-    /// It is not `http` on 127.0.0.0/8, `[::1]` or `localhost`. No name is looked up.
+    /// It is not `http` on 127.0.0.0/8, `[::1]` or `localhost`, in their one plain form. No name is
+    /// looked up.
     pub fn parse(url: &str) -> Result<Self, AddressError> {
+        let written = url.trim();
         let parsed =
-            Url::parse(url.trim()).map_err(|_ignored| AddressError::NoUrl(url.to_owned()))?;
+            Url::parse(written).map_err(|_ignored| AddressError::NoUrl(quoted_value(url)))?;
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(AddressError::Credentials(redacted(&parsed)));
         }
@@ -46,11 +55,13 @@ impl BridgeAddress {
             Some(Host::Domain(name)) => name == "localhost",
             None => false,
         };
-        if loopback {
-            Ok(Self(parsed))
-        } else {
-            Err(AddressError::NotLoopback(redacted(&parsed)))
+        if !loopback {
+            return Err(AddressError::NotLoopback(redacted(&parsed)));
         }
+        if !is_plainly(written, &parsed) {
+            return Err(AddressError::Odd(redacted(&parsed)));
+        }
+        Ok(Self(parsed))
     }
 
     /// The whole URL, to connect to.
@@ -167,6 +178,30 @@ pub trait BridgeDoor: Send + Sync + fmt::Debug {
     ) -> Result<Answer, DoorError>;
 }
 
+/// Whether `written` says what `parsed` understood, character by character: a URL parser forgives
+/// much, and whoever forgives otherwise connects elsewhere.
+fn is_plainly(written: &str, parsed: &Url) -> bool {
+    let plain = written
+        .bytes()
+        .all(|b| b.is_ascii_graphic() && !b"\\?#".contains(&b));
+    let written = written.to_ascii_lowercase();
+    let Some(rest) = written.strip_prefix("http://").filter(|_| plain) else {
+        return false;
+    };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = parsed.host_str().unwrap_or_default();
+    match authority.strip_prefix(host) {
+        Some("") => true,
+        Some(port) => port.strip_prefix(':').is_some_and(|digits| {
+            digits.bytes().all(|b| b.is_ascii_digit())
+                && digits
+                    .parse()
+                    .is_ok_and(|port: u16| port > 0 && Some(port) == parsed.port_or_known_default())
+        }),
+        None => false,
+    }
+}
+
 fn redacted(url: &Url) -> String {
     format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default())
 }
@@ -226,6 +261,28 @@ mod tests {
     }
 
     #[test]
+    fn a_url_connects_to_what_the_table_says_or_is_refused_as_the_component_refuses_it() {
+        let table: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/fixtures/bridge-urls.json")).unwrap();
+        let cases = table["cases"].as_array().unwrap();
+        assert!(cases.len() >= 100, "a table without cases proves nothing");
+        for case in cases {
+            let url = case["url"].as_str().unwrap();
+            let seen = match BridgeAddress::parse(url) {
+                Ok(address) => {
+                    let address = address.numbered();
+                    serde_json::json!({ "host": address.host(), "port": address.port() })
+                }
+                Err(error) => {
+                    assert!(crate::plain_text::is_plain(&error.to_string()), "{url:?}");
+                    serde_json::Value::Null
+                }
+            };
+            assert_eq!(seen, case["connects"], "{url:?}");
+        }
+    }
+
+    #[test]
     fn the_health_address_is_below_the_endpoint() {
         for (url, health) in [
             (
@@ -234,7 +291,7 @@ mod tests {
             ),
             ("http://127.0.0.1:1/", "http://127.0.0.1:1/health"),
             (
-                "http://127.0.0.1:1/bridge/?x=1",
+                "http://127.0.0.1:1/bridge/",
                 "http://127.0.0.1:1/bridge/health",
             ),
         ] {

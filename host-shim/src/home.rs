@@ -66,14 +66,12 @@ impl Home {
     }
 
     /// `path` with a leading `~` replaced.
-    pub fn expand(&self, path: &str) -> PathBuf {
-        match path.strip_prefix('~') {
-            Some("") => self.user.clone(),
-            Some(rest) => match rest.strip_prefix('/') {
-                Some(rest) => self.user.join(rest.trim_start_matches('/')),
-                None => PathBuf::from(path),
-            },
-            None => PathBuf::from(path),
+    pub fn expand(&self, path: impl AsRef<Path>) -> PathBuf {
+        let path = path.as_ref();
+        match path.strip_prefix("~") {
+            Ok(rest) if rest.as_os_str().is_empty() => self.user.clone(),
+            Ok(rest) => self.user.join(rest),
+            Err(_other) => path.to_path_buf(),
         }
     }
 
@@ -160,6 +158,15 @@ mod tests {
         assert_eq!(home.expand("~"), Path::new("/home/ana"));
         assert_eq!(home.expand("~ben/x"), Path::new("~ben/x"));
         assert_eq!(home.expand("/a/~"), Path::new("/a/~"));
+        assert_eq!(home.expand("~//x"), Path::new("/home/ana/x"));
+    }
+
+    #[test]
+    fn a_path_that_is_no_text_stays_the_path_that_it_is() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let odd = |bytes| Path::new(std::ffi::OsStr::from_bytes(bytes));
+        let home = Home::at("/srv/loong", "/home/ana");
+        assert_eq!(home.expand(odd(b"~/\xff")), odd(b"/home/ana/\xff"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! touches the machine is here.
 
 pub mod backoff;
+pub mod bounded_file;
 pub mod bridge;
 pub mod catalog;
 pub mod cli;
@@ -19,6 +20,7 @@ pub mod home;
 pub mod logging;
 pub mod nearest;
 pub mod output;
+pub mod plain_text;
 pub mod private_file;
 pub mod process_group;
 pub mod real_path;

@@ -14,7 +14,10 @@ fn main() -> ExitCode {
         Ok(None) => return ExitCode::SUCCESS,
         Err(failure) => return failed(&output, &failure),
     };
-    let output = match Logging::of(&invocation.global, |name| std::env::var(name).ok()) {
+    let output = match Logging::of(&invocation.global, |name| {
+        // One that is no text is told as a wrong one, not passed over.
+        std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+    }) {
         Ok(logging) => logging.begin(&output),
         Err(failure) => return failed(&output, &failure),
     };

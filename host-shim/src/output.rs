@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use self::stream::Stream;
 use crate::error::Failure;
+use crate::plain_text::is_active;
 
 /// The name under which a command's words stand in a log of JSON.
 pub const WORDS: &str = module_path!();
@@ -162,27 +163,6 @@ fn printable(text: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(text)
     }
-}
-
-/// What somebody else wrote, as one line without anything that acts: for names and message texts.
-pub fn one_line(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let shown: Vec<char> = match c {
-                '\\' => vec!['\\', '\\'],
-                c if is_active(c) => c.escape_default().collect(),
-                c => vec![c],
-            };
-            shown
-        })
-        .collect()
-}
-
-/// Whether `c` does something instead of showing something: moves the cursor, begins a line, or
-/// turns the direction of what follows.
-fn is_active(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// JSON, or a line of the log, in which what acts is escaped; outside of JSON's texts there is nothing but line ends.
@@ -348,15 +328,6 @@ pub(crate) mod tests {
         let output = Output::to(Box::new(io::sink()), Box::new(words.clone()));
         output.warn("a\u{1b}[2J\rb\tc");
         assert_eq!(words.text(), "warning: a [2J b\tc\n");
-    }
-
-    #[test]
-    fn what_a_stranger_wrote_is_one_line_in_which_nothing_acts() {
-        assert_eq!(
-            one_line("a\u{1b}[2J\nerror: b\\n\u{202e}c\u{9b}d"),
-            "a\\u{1b}[2J\\nerror: b\\\\n\\u{202e}c\\u{9b}d"
-        );
-        assert_eq!(one_line("Ana 👩\u{200d}🚀 é"), "Ana 👩\u{200d}🚀 é");
     }
 
     #[test]

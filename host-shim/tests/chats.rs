@@ -297,7 +297,8 @@ async fn what_cannot_be_meant_is_refused_and_the_file_stays_as_it_is() {
     )
     .await;
 
-    let place = listing("");
+    // A list of its own takes the place of the loft that counts without one.
+    let place = listing("home = 'east'\n");
     refuses(
         &place,
         &["allow", "north"],

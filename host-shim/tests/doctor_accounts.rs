@@ -140,7 +140,9 @@ async fn two_accounts_may_share_neither_a_port_nor_a_folder() {
 async fn a_list_for_everybody_and_a_variable_that_is_not_set_are_worth_a_look() {
     let place = Place::with_nest();
     let text = fs::read_to_string(place.path("loong.toml")).unwrap();
-    place.configure(&format!("{text}loft_env = 'MY_LOFT'\n"));
+    place.configure(&format!(
+        "{text}allowed_chat_ids = ['*']\nloft_env = 'MY_LOFT'\n"
+    ));
     let diagnosis = diagnosed(&place).await;
     says(
         &diagnosis,

@@ -75,7 +75,7 @@ async fn a_guest_that_hoards_memory_is_stopped_at_its_limit() {
 
 #[tokio::test]
 async fn a_guest_that_floods_the_host_with_calls_is_stopped() {
-    let error = reading("flood", LIMITS).await;
+    let error = reading("flood_log", LIMITS).await;
     assert!(
         matches!(error, CallError::HostCalls { limit: 100, .. }),
         "{error:?}"

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::Command;
 
+use crate::bounded_file;
 use crate::error::Failure;
 use crate::process_group::ProcessGroup;
 
@@ -146,9 +147,12 @@ impl Found {
     }
 }
 
+/// Bytes: one of hundreds of packages has a tenth of it.
+const LARGEST_LOCK: u64 = 8 << 20;
+
 fn read_lock_file(folder: &Path) -> Result<Vec<u8>, Failure> {
     let lock_file = folder.join("package-lock.json");
-    fs::read(&lock_file).map_err(|error| {
+    bounded_file::read(&lock_file, LARGEST_LOCK).map_err(|error| {
         Failure::operator(
             "lock_file_missing",
             format!("cannot read {}", lock_file.display()),

@@ -17,7 +17,8 @@ use crate::bridge::task::Task;
 use crate::cli::{BackupArgs, Global};
 use crate::component::bindings::{AccountReport, Operation};
 use crate::error::Failure;
-use crate::output::{Output, one_line};
+use crate::output::Output;
+use crate::plain_text::one_line;
 
 /// A store of gigabytes takes its time.
 const WAIT: Duration = Duration::from_secs(600);

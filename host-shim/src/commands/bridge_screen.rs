@@ -12,7 +12,7 @@ use crate::bridge::launcher::Told;
 use crate::bridge::qr::draw;
 use crate::door::BridgeAddress;
 use crate::error::Failure;
-use crate::output::one_line;
+use crate::plain_text::one_line;
 
 /// Shows one bridge.
 pub(super) struct Screen {

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::bridge_states::words;
-use crate::output::one_line;
+use crate::plain_text::one_line;
 
 /// Shown by the first lines, or by nobody.
 const TOLD_APART: [&str; 12] = [

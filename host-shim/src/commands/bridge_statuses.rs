@@ -9,7 +9,8 @@ use super::opened::Opened;
 use super::running_bridge::RunningBridge;
 use crate::cli::Global;
 use crate::error::Failure;
-use crate::output::{Output, one_line};
+use crate::output::Output;
+use crate::plain_text::one_line;
 
 /// Shows how the bridges of all accounts are that are switched on.
 ///

@@ -83,11 +83,7 @@ async fn listing(survey: &Survey, output: &Output) -> Result<Listing, Failure> {
         .iter()
         .map(|skipped| Problem {
             code: "manifest_skipped".to_owned(),
-            message: format!(
-                "skipped {}: {}",
-                skipped.manifest_path.display(),
-                skipped.reason
-            ),
+            message: format!("skipped {}", skipped.words()),
             hint: Some(skipped.reason.hint().to_owned()),
         })
         .collect();

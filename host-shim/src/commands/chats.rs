@@ -12,7 +12,8 @@ use super::running_bridge::{RunningBridge, unix_ms};
 use crate::bridge::http::AdminCommand;
 use crate::cli::{ChatsArgs, ChatsCommand, ChatsListArgs, Global};
 use crate::error::Failure;
-use crate::output::{Output, one_line};
+use crate::output::Output;
+use crate::plain_text::one_line;
 
 const WAIT: Duration = Duration::from_secs(30);
 

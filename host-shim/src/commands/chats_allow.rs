@@ -15,7 +15,8 @@ use crate::cli::{ChatsAllowArgs, Global};
 use crate::component::bindings::{AccountReport, Operation, Report};
 use crate::config_edit::ConfigEdit;
 use crate::error::Failure;
-use crate::output::{Output, one_line};
+use crate::output::Output;
+use crate::plain_text::one_line;
 
 const WAIT: Duration = Duration::from_secs(15);
 /// More than any id of a chat has.

@@ -12,6 +12,7 @@ use crate::cli::{
 };
 use crate::error::Failure;
 use crate::output::Output;
+use crate::plain_text::{quoted_value, sentence};
 
 /// A command line that can be meant.
 #[derive(Debug)]
@@ -70,7 +71,7 @@ impl Invocation {
             .map(|word| word.to_string_lossy().into_owned())
             .unwrap_or_default();
         if words.len() < 2 {
-            return Err(Failure::usage("unknown_command", format!("there is no command `{name}`"))
+            return Err(Failure::usage("unknown_command", format!("there is no command `{}`", quoted_value(&name)))
                 .hint("`loong --help` lists the commands; a channel's name wants more, as in `loong <channel> bridge run`"));
         }
         let parsed = ChannelCli::command()
@@ -87,11 +88,17 @@ impl Invocation {
     }
 }
 
+/// Characters of the longest line that is shown of a wrong command.
+const LINE: usize = 500;
+
 /// Prints what clap says. Help and the version are data; the rest was wrong usage.
 fn explained(error: &clap::Error, output: &Output) -> Result<Option<Invocation>, Failure> {
     let text = error.render().to_string();
     if error.use_stderr() {
-        output.say(text.trim_end());
+        // It quotes what was typed, however long that is.
+        let lines = text.trim_end().lines();
+        let lines: Vec<String> = lines.map(|line| sentence(line, LINE)).collect();
+        output.say(&lines.join("\n"));
         return Err(Failure::usage("usage", String::new()));
     }
     output.data(text.trim_end());

@@ -14,7 +14,8 @@ use crate::cli::{
     Global, InboxCommand, InboxDropArgs, InboxListArgs, InboxRetryArgs, InboxShowArgs, InboxState,
 };
 use crate::error::Failure;
-use crate::output::{Output, one_line};
+use crate::output::Output;
+use crate::plain_text::one_line;
 
 const WAIT: Duration = Duration::from_secs(30);
 

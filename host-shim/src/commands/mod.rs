@@ -28,6 +28,7 @@ mod dispatch;
 pub mod doctor;
 mod enter_key;
 pub mod inbox;
+pub mod limits;
 pub mod man;
 pub mod opened;
 pub mod pause;

@@ -3,10 +3,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 
+use super::limits::LIMITS;
 use crate::bridge::http::HttpDoor;
 use crate::bridge::token::Tokens;
 use crate::catalog::operation_id;
@@ -17,7 +17,7 @@ use crate::component::bindings::{
 use crate::component::cache_dir;
 use crate::component::call_error::refused;
 use crate::component::channel::{Channel, Identity};
-use crate::component::engine::{Deadlines, Limits, LoadError, Sandbox};
+use crate::component::engine::{LoadError, Sandbox};
 use crate::component::state::Variables;
 use crate::config::Config;
 use crate::config_warnings::{ConfigWarning, slips};
@@ -25,24 +25,6 @@ use crate::discovery::roots::{Discovery, Plugin, discover};
 use crate::error::{Failure, chain};
 use crate::home::Home;
 use crate::output::Output;
-
-/// What the product gives a guest. A channel's work is parsing a few kilobytes of JSON, so all of
-/// this is far more than one needs and far less than would hurt.
-pub const LIMITS: Limits = Limits {
-    memory: 64 << 20,
-    table_elements: 20_000,
-    tables: 16,
-    instances: 32,
-    fuel: 5_000_000_000,
-    host_calls: 2_000,
-    bytes: 16 << 20,
-    deadlines: Deadlines {
-        validate_config: Duration::from_secs(5),
-        send: Duration::from_secs(75),
-        receive_margin: Duration::from_secs(15),
-    },
-    concurrent_calls: 16,
-};
 
 /// The configuration and the plugins on disk.
 #[derive(Debug, Clone)]

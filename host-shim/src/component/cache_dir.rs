@@ -152,4 +152,73 @@ mod tests {
         assert!(error.to_string().contains("cache"), "{error}");
         assert!(error.hint(&cache).contains("LOONG_HOME"));
     }
+
+    #[test]
+    fn a_folder_that_a_group_can_write_to_is_refused_as_well() {
+        let home = tempfile::tempdir().unwrap();
+        let cache = home.path().join("cache");
+        fs::create_dir(&cache).unwrap();
+        mode(&cache, 0o770);
+        assert_eq!(trusted(&cache), Err(Untrusted::Writable(cache.clone())));
+        // A sticky bit keeps entries from being swapped, and lets new ones in.
+        mode(&cache, 0o1777);
+        assert_eq!(trusted(&cache), Err(Untrusted::Writable(cache.clone())));
+    }
+
+    #[test]
+    fn a_parent_of_a_parent_counts() {
+        let home = tempfile::tempdir().unwrap();
+        let open = home.path().join("open");
+        fs::create_dir_all(open.join("between")).unwrap();
+        mode(&open, 0o775);
+        let real = open.canonicalize().unwrap();
+        let refused = Err(Untrusted::Writable(real));
+        assert_eq!(trusted(&open.join("between/cache")), refused);
+    }
+
+    #[test]
+    fn a_link_is_judged_by_where_it_leads() {
+        let home = tempfile::tempdir().unwrap();
+        let (open, closed) = (home.path().join("open"), home.path().join("closed"));
+        fs::create_dir(&open).unwrap();
+        fs::create_dir(&closed).unwrap();
+        mode(&open, 0o777);
+        mode(&closed, 0o700);
+        let cache = home.path().join("cache");
+        std::os::unix::fs::symlink(&open, &cache).unwrap();
+        let real = open.canonicalize().unwrap();
+        assert_eq!(trusted(&cache), Err(Untrusted::Writable(real)));
+        assert_eq!(
+            fs::metadata(&open).unwrap().permissions().mode() & 0o777,
+            0o777,
+            "what it leads to is left as it was"
+        );
+        fs::remove_file(&cache).unwrap();
+        std::os::unix::fs::symlink(&closed, &cache).unwrap();
+        assert_eq!(trusted(&cache).unwrap(), closed.canonicalize().unwrap());
+        // One that leads nowhere could be made to lead anywhere.
+        fs::remove_file(&cache).unwrap();
+        std::os::unix::fs::symlink(home.path().join("nowhere"), &cache).unwrap();
+        assert!(matches!(trusted(&cache), Err(Untrusted::Unusable(_))));
+    }
+
+    #[test]
+    fn a_folder_of_somebody_else_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let own = home.path().join("cache");
+        fs::create_dir(&own).unwrap();
+        // Root can give a folder away; for anybody else the system's are somebody else's.
+        let given = std::os::unix::fs::chown(&own, Some(65_534), None).is_ok();
+        let theirs = if given { own } else { "/usr".into() };
+        assert_eq!(trusted(&theirs), Err(Untrusted::NotOurs(theirs.clone())));
+        assert!(
+            Untrusted::NotOurs(theirs.clone())
+                .hint(&theirs)
+                .contains("LOONG_HOME")
+        );
+        if given {
+            let below = theirs.join("below");
+            assert!(matches!(trusted(&below), Err(Untrusted::NotOurs(_))));
+        }
+    }
 }

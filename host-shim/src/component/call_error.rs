@@ -69,6 +69,9 @@ pub enum CallError {
     /// The guest wanted more memory than it may have.
     #[error("{at} was stopped: it asked for more memory than {} MiB", limit >> 20)]
     Memory { at: Box<CallSite>, limit: usize },
+    /// The guest wanted a larger table than it may have.
+    #[error("{at} was stopped: it asked for a table of more than {limit} elements")]
+    Table { at: Box<CallSite>, limit: usize },
     /// The guest called the host too often.
     #[error("{at} was stopped: it called the host more than {limit} times")]
     HostCalls { at: Box<CallSite>, limit: u32 },
@@ -83,7 +86,7 @@ pub enum CallError {
     Contract { at: Box<CallSite>, reason: String },
     /// The guest's report names something that neither configuration nor environment holds.
     #[error(
-        "{at} is not believed: it reports {field} `{value}`, which neither the configuration nor a variable it names holds"
+        "{at} is not believed: it reports {field} `{value}`, and neither the configuration nor a variable that it names says so"
     )]
     Distrusted {
         at: Box<CallSite>,
@@ -113,6 +116,7 @@ impl CallError {
             Self::Deadline { .. } => true,
             Self::Fuel { .. }
             | Self::Memory { .. }
+            | Self::Table { .. }
             | Self::HostCalls { .. }
             | Self::Bytes { .. }
             | Self::Trapped { .. }
@@ -129,6 +133,7 @@ impl CallError {
             Self::Deadline { .. } => "plugin_deadline",
             Self::Fuel { .. } => "plugin_out_of_fuel",
             Self::Memory { .. } => "plugin_out_of_memory",
+            Self::Table { .. } => "plugin_table_too_large",
             Self::HostCalls { .. } => "plugin_too_many_host_calls",
             Self::Bytes { .. } => "plugin_too_many_bytes",
             Self::Trapped { .. } => "plugin_trapped",
@@ -145,6 +150,7 @@ impl CallError {
             | Self::Deadline { at, .. }
             | Self::Fuel { at, .. }
             | Self::Memory { at, .. }
+            | Self::Table { at, .. }
             | Self::HostCalls { at, .. }
             | Self::Bytes { at, .. }
             | Self::Trapped { at, .. }
@@ -155,28 +161,49 @@ impl CallError {
     }
 }
 
+impl CallError {
+    /// What to do next; the guest's own words for what it refused.
+    pub fn hint(&self) -> &str {
+        match self {
+            Self::Refused { error, .. } => &error.hint,
+            Self::Address { .. } => {
+                "set bridge_url to http://127.0.0.1:<port>/<path>; no guest was run"
+            }
+            Self::Distrusted { .. } => {
+                "do not use this plugin: it reports settings that nobody wrote"
+            }
+            Self::Deadline { .. } => {
+                "look whether the bridge hangs, then try again; if it does not, the plugin does"
+            }
+            Self::Fuel { .. }
+            | Self::Memory { .. }
+            | Self::Table { .. }
+            | Self::HostCalls { .. }
+            | Self::Bytes { .. }
+            | Self::Trapped { .. }
+            | Self::Contract { .. } => {
+                "report this to the plugin's maintainer; `loong doctor` shows which file it is"
+            }
+        }
+    }
+}
+
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
-        let code = error.code().to_owned();
-        let message = error.to_string();
-        match error {
-            CallError::Refused { error, .. } => refused(&error),
-            CallError::Address { .. } => Self::operator(code, message)
-                .hint("set bridge_url to http://127.0.0.1:<port>/<path>; no guest was run"),
-            CallError::Distrusted { .. } => Self::fault(code, message)
-                .hint("do not use this plugin: it reports settings that nobody wrote"),
-            CallError::Deadline { .. } => {
-                Self::fault(code, message).hint("look whether the bridge hangs, then try again")
-            }
-            CallError::Fuel { .. }
+        let make = match &error {
+            CallError::Refused { error, .. } => return refused(error),
+            CallError::Address { .. } => Self::operator,
+            CallError::Distrusted { .. }
+            | CallError::Deadline { .. }
+            | CallError::Fuel { .. }
             | CallError::Memory { .. }
+            | CallError::Table { .. }
             | CallError::HostCalls { .. }
             | CallError::Bytes { .. }
             | CallError::Trapped { .. }
-            | CallError::Contract { .. } => Self::fault(code, message).hint(
-                "report this to the plugin's maintainer; `loong doctor` shows which file it is",
-            ),
-        }
+            | CallError::Contract { .. } => Self::fault,
+        };
+        make(error.code().to_owned(), error.to_string()).hint(error.hint())
     }
 }
 

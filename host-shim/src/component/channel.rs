@@ -13,6 +13,7 @@ use super::bindings::{
     Receipt, Report, Step, StepOutcome,
 };
 use super::call_error::{Call, CallError, CallSite};
+use super::claims;
 use super::engine::{LoadError, Sandbox, words};
 use super::state::{Reach, State, Stop, Variables};
 use super::trust::Written;
@@ -93,7 +94,7 @@ impl Channel {
         let mut reach = inner.reach(String::new(), None);
         reach.variable_names.clone_from(written.variable_names());
         let deadline = inner.sandbox.limits().deadlines.validate_config;
-        let report = inner
+        let mut report = inner
             .call(&at, reach, deadline, async |guest, store| {
                 guest
                     .loong_channel_channel()
@@ -101,10 +102,11 @@ impl Channel {
                     .await
             })
             .await?;
-        match written.first_invented(&report, &inner.variables) {
-            None => Ok(report),
-            Some((field, value)) => Err(CallError::Distrusted { at, field, value }),
+        if let Some((field, value)) = written.first_invented(&report, &inner.variables) {
+            return Err(CallError::Distrusted { at, field, value });
         }
+        kept(&at, claims::report(&mut report))?;
+        Ok(report)
     }
 
     /// Sends one text for `account`, at its bridge and nowhere else.
@@ -121,7 +123,7 @@ impl Channel {
         let at = inner.site(Call::Send);
         let reach = inner.reach_of(&at, account)?;
         let deadline = inner.sandbox.limits().deadlines.send;
-        inner
+        let receipt = inner
             .call(&at, reach, deadline, async |guest, store| {
                 guest
                     .loong_channel_channel()
@@ -129,7 +131,9 @@ impl Channel {
                     .await
             })
             .await?
-            .map_err(|error| refused(at, error))
+            .map_err(|error| refused(&at, error))?;
+        kept(&at, claims::receipt(&receipt))?;
+        Ok(receipt)
     }
 
     /// Does one step of the reply loop for `account`; waits as long as the step says, plus a margin.
@@ -153,7 +157,7 @@ impl Channel {
         };
         let at = inner.site(call);
         let reach = inner.reach_of(&at, account)?;
-        let outcome = inner
+        let mut outcome = inner
             .call(&at, reach, deadline, async |guest, store| {
                 guest
                     .loong_channel_channel()
@@ -161,21 +165,9 @@ impl Channel {
                     .await
             })
             .await?
-            .map_err(|error| refused(at.clone(), error))?;
-        let fits = matches!(
-            (&step, &outcome),
-            (Step::Receive(_), StepOutcome::Received(_))
-                | (Step::Settle(_), StepOutcome::Settled(_))
-                | (Step::Finish(_), StepOutcome::Finished)
-        );
-        if fits {
-            Ok(outcome)
-        } else {
-            Err(CallError::Contract {
-                at,
-                reason: "its outcome belongs to another step".to_owned(),
-            })
-        }
+            .map_err(|error| refused(&at, error))?;
+        kept(&at, claims::outcome(&step, &mut outcome))?;
+        Ok(outcome)
     }
 }
 
@@ -251,6 +243,10 @@ impl Inner {
                 at,
                 limit: limits.memory,
             },
+            (Some(Stop::Table), _) => CallError::Table {
+                at,
+                limit: limits.table_elements,
+            },
             (Some(Stop::HostCalls), _) => CallError::HostCalls {
                 at,
                 limit: limits.host_calls,
@@ -285,6 +281,20 @@ fn is_too_much_data(error: &wasmtime::Error) -> bool {
     words(error).contains("too much data is being copied between the host and the guest")
 }
 
-fn refused(at: Box<CallSite>, error: ChannelError) -> CallError {
-    CallError::Refused { at, error }
+fn refused(at: &CallSite, error: ChannelError) -> CallError {
+    match kept(at, claims::error(error)) {
+        Ok(error) => CallError::Refused {
+            at: Box::new(at.clone()),
+            error,
+        },
+        Err(broken) => broken,
+    }
+}
+
+/// What was promised, or the broken promise as an error.
+fn kept<T>(at: &CallSite, claim: Result<T, String>) -> Result<T, CallError> {
+    claim.map_err(|reason| CallError::Contract {
+        at: Box::new(at.clone()),
+        reason,
+    })
 }

@@ -1,7 +1,10 @@
 //! Whether a component fits this host, asked before it is instantiated: which version of the
-//! contract it was built for, and that it imports nothing but what the contract and WASI hold.
+//! contract it was built for, and that it imports nothing but what the contract holds and what every
+//! component does.
 
 use super::engine::LoadError;
+use super::wasi;
+use crate::plain_text::quoted_value;
 
 /// The contract's package and the one version this host speaks.
 pub const PACKAGE: &str = "loong:channel";
@@ -18,13 +21,14 @@ pub fn check<'a>(
     imports: impl Iterator<Item = &'a str>,
     exports: impl Iterator<Item = &'a str>,
 ) -> Result<(), LoadError> {
+    let foreign = |import: &str| LoadError::ForeignImport(quoted_value(import));
     for import in imports {
         match ours(import) {
             Some((_, version)) if version != VERSION => return Err(other_version(version)),
             Some((interface, _)) if IMPORTS.contains(&interface) => {}
-            Some(_) => return Err(LoadError::ForeignImport(import.to_owned())),
-            None if import.starts_with("wasi:") => {}
-            None => return Err(LoadError::ForeignImport(import.to_owned())),
+            Some(_) => return Err(foreign(import)),
+            None if wasi::ALLOWED.contains(&unversioned(import)) => {}
+            None => return Err(foreign(import)),
         }
     }
     let mut exported = None;
@@ -46,9 +50,13 @@ fn ours(name: &str) -> Option<(&str, &str)> {
     Some(rest.split_once('@').unwrap_or((rest, "none")))
 }
 
+fn unversioned(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(name, _version)| name)
+}
+
 fn other_version(version: &str) -> LoadError {
     LoadError::OtherVersion {
-        built_for: version.to_owned(),
+        built_for: quoted_value(version),
     }
 }
 
@@ -66,7 +74,7 @@ mod tests {
     #[test]
     fn a_component_fits_or_is_refused_by_the_name_that_does_not() {
         let channel = "loong:channel/channel@0.1.0";
-        let table: [(&[&str], &[&str], &str); 7] = [
+        let table: [(&[&str], &[&str], &str); 10] = [
             (
                 &[
                     "loong:channel/bridge@0.1.0",
@@ -91,6 +99,21 @@ mod tests {
                 &["loong:channel/shell@0.1.0"],
                 &[channel],
                 "it wants `loong:channel/shell@0.1.0`, which this host gives to nobody",
+            ),
+            (
+                &["wasi:filesystem/types@0.2.6"],
+                &[channel],
+                "it wants `wasi:filesystem/types@0.2.6`, which this host gives to nobody",
+            ),
+            (
+                &["wasi:io/poll-the-world@0.2.6"],
+                &[channel],
+                "it wants `wasi:io/poll-the-world@0.2.6`, which this host gives to nobody",
+            ),
+            (
+                &["loong:channels/log@0.1.0"],
+                &[channel],
+                "it wants `loong:channels/log@0.1.0`, which this host gives to nobody",
             ),
             (
                 &["acme:shell/run@1.0.0"],

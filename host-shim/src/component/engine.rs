@@ -12,10 +12,15 @@ use wasmtime::{Cache, CacheConfig, Config, Engine, Store};
 use super::bindings::{ChannelPlugin, ChannelPluginPre};
 use super::contract;
 use super::state::{Reach, State};
+use super::wasi;
+use crate::bounded_file::{self, ReadError};
+use crate::plain_text::sentence;
 
 /// What a guest may use up. There are no defaults: an unlimited guest cannot be built by accident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
+    /// Bytes of a component's file.
+    pub component: u64,
     /// Bytes of all linear memories together.
     pub memory: usize,
     /// Elements of one table.
@@ -23,11 +28,15 @@ pub struct Limits {
     pub tables: usize,
     /// Core instances, and memories, of one component.
     pub instances: usize,
+    /// Bytes of a guest's stack.
+    pub stack: usize,
+    /// Things of the host that a guest holds at the same time, such as a standard stream.
+    pub handles: usize,
     /// Work of the guest's own in one call; what it awaits is not counted.
     pub fuel: u64,
     /// Calls of our imports in one call.
     pub host_calls: u32,
-    /// Bytes the guest may hand to our imports in one call.
+    /// Bytes the guest may hand to our imports in one call, and in its answer.
     pub bytes: usize,
     pub deadlines: Deadlines,
     /// Calls of one channel that run side by side; more wait for a place.
@@ -51,7 +60,7 @@ pub enum LoadError {
     Unreadable {
         path: PathBuf,
         #[source]
-        source: std::io::Error,
+        source: ReadError,
     },
     #[error("it is not the file its manifest pins: its SHA-256 is {found}, not {pinned}")]
     OtherDigest { pinned: String, found: String },
@@ -101,10 +110,14 @@ impl Sandbox {
     pub fn new(cache: Option<&Path>, limits: Limits) -> Result<Self, EngineError> {
         let cache = cache.map(open_cache).transpose()?;
         let mut config = Config::new();
-        config.consume_fuel(true).cache(cache.clone());
+        config
+            .consume_fuel(true)
+            .max_wasm_stack(limits.stack)
+            .async_stack_size(limits.stack + HOST_STACK)
+            .cache(cache.clone());
         let engine = Engine::new(&config).map_err(fault)?;
         let mut linker = Linker::new(&engine);
-        wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(fault)?;
+        wasi::link(&mut linker).map_err(fault)?;
         ChannelPlugin::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)
             .map_err(fault)?;
         Ok(Self {
@@ -138,9 +151,11 @@ impl Sandbox {
         path: &Path,
         digest: Option<&str>,
     ) -> Result<ChannelPluginPre<State>, LoadError> {
-        let bytes = std::fs::read(path).map_err(|source| LoadError::Unreadable {
-            path: path.to_path_buf(),
-            source,
+        let bytes = bounded_file::read(path, self.limits.component).map_err(|source| {
+            LoadError::Unreadable {
+                path: path.to_path_buf(),
+                source,
+            }
         })?;
         if let Some(pinned) = digest {
             let found = hex::encode(Sha256::digest(&bytes));
@@ -177,6 +192,7 @@ impl Sandbox {
         let mut store = Store::new(&self.engine, State::new(reach, &self.limits));
         store.limiter(|state| &mut state.ceiling);
         store.set_hostcall_fuel(self.limits.bytes);
+        store.set_max_component_handles(self.limits.handles);
         store.set_fuel(self.limits.fuel)?;
         // Often enough that a deadline can interrupt a guest that never calls the host.
         store.fuel_async_yield_interval(Some(YIELD_EVERY))?;
@@ -192,8 +208,14 @@ impl std::fmt::Debug for Sandbox {
     }
 }
 
-/// Fuel between two chances for the clock: well under a millisecond of work.
+/// Fuel between two chances for the clock: well under a millisecond of work. An instruction that
+/// fills or copies memory costs a unit for each byte.
 const YIELD_EVERY: u64 = 500_000;
+
+/// What the host's own functions need on a guest's stack.
+const HOST_STACK: usize = 1 << 20;
+/// Characters of what the engine says about a guest: it quotes names that the guest chose.
+const WORDS: usize = 1_000;
 
 fn open_cache(folder: &Path) -> Result<Cache, EngineError> {
     let mut config = CacheConfig::new();
@@ -205,12 +227,10 @@ fn fault(error: wasmtime::Error) -> EngineError {
     EngineError(words(&error))
 }
 
-/// A wasmtime error in one line.
+/// A wasmtime error in one line, of limited length.
 pub(super) fn words(error: &wasmtime::Error) -> String {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    causes
-        .join(": ")
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
+    let causes = causes.join(": ");
+    let words: Vec<&str> = causes.split_whitespace().collect();
+    sentence(&words.join(" "), WORDS)
 }

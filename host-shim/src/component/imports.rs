@@ -9,6 +9,7 @@ use super::bindings::{bridge, environment, log, types};
 use super::state::State;
 use crate::door::{Answer, DoorError};
 use crate::failpoints;
+use crate::plain_text::sentence;
 
 /// No request of a guest waits longer, whatever it asks for.
 const LONGEST_WAIT: Duration = Duration::from_secs(75);
@@ -67,7 +68,8 @@ impl log::Host for State {
         self.count(message.len())?;
         let plugin = self.reach.plugin_id.as_str();
         let account = self.reach.account.as_str();
-        let message = cleaned(&message);
+        // A guest cannot forge a second line, nor move the cursor.
+        let message = sentence(&message, LOG_LINE);
         match level {
             log::Level::Debug => {
                 tracing::debug!(target: "loong::guest", plugin, account, "{message}")
@@ -99,50 +101,5 @@ fn note(account: &str, asked: Instant, answer: &std::result::Result<Answer, Door
         Err(error) => tracing::debug!(
             target: "loong::bridge", account, elapsed_ms, "the bridge did not answer: {error}"
         ),
-    }
-}
-
-/// One line of limited length: a guest cannot forge a second one, nor move the cursor.
-fn cleaned(message: &str) -> String {
-    let mut kept: String = message
-        .chars()
-        .take(LOG_LINE)
-        .map(|c| {
-            if c.is_control() || is_direction(c) {
-                ' '
-            } else {
-                c
-            }
-        })
-        .collect();
-    if message.chars().nth(LOG_LINE).is_some() {
-        kept.push('…');
-    }
-    kept
-}
-
-/// Marks that turn the direction of what follows, and line separators that are no control characters.
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_line_stays_one_line_without_control_characters() {
-        assert_eq!(
-            cleaned("a\nb\u{1b}[31mc\u{202e}d\u{2028}e"),
-            "a b [31mc d e"
-        );
-    }
-
-    #[test]
-    fn a_long_log_line_is_cut() {
-        let line = cleaned(&"ä".repeat(LOG_LINE + 1));
-        assert_eq!(line.chars().count(), LOG_LINE + 1);
-        assert!(line.ends_with('…'));
-        assert_eq!(cleaned(&"ä".repeat(LOG_LINE)).chars().count(), LOG_LINE);
     }
 }

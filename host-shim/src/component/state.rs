@@ -70,6 +70,8 @@ impl fmt::Debug for Variables {
 pub enum Stop {
     #[error("memory limit reached")]
     Memory,
+    #[error("table limit reached")]
+    Table,
     #[error("too many calls to the host")]
     HostCalls,
     #[error("too many bytes for the host")]
@@ -178,7 +180,7 @@ impl ResourceLimiter for Ceiling {
         if self.limits.table_growing(current, desired, maximum)? {
             Ok(true)
         } else {
-            Err(wasmtime::Error::new(Stop::Memory))
+            Err(wasmtime::Error::new(Stop::Table))
         }
     }
 
@@ -198,7 +200,7 @@ impl ResourceLimiter for Ceiling {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::opened::LIMITS;
+    use crate::commands::limits::LIMITS;
 
     #[test]
     fn several_memories_share_one_limit() {

@@ -1,18 +1,29 @@
-//! What the host believes of a guest's report: an address or a folder only when the operator wrote
-//! it, in the channel's block or in a variable that the block or the manifest names.
+//! What the host believes of a guest's report: an address, a folder or a chat only when the operator
+//! wrote it, in the channel's block or in a variable that the block or the manifest names; and no
+//! account that the operator switched off.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::bindings::Report;
+use super::bindings::{Account, Report};
 use super::state::Variables;
+use crate::plain_text::quoted_value;
+
+/// Keys that every channel's block has in common: where a block or an account is switched off, and
+/// where its accounts stand.
+const ENABLED: &str = "enabled";
+const ACCOUNTS: &str = "accounts";
 
 /// The strings of a channel's block, and the variables it points at.
 #[derive(Debug, Clone, Default)]
 pub struct Written {
     strings: BTreeSet<String>,
     variable_names: BTreeSet<String>,
+    /// The whole channel is switched off.
+    off: bool,
+    /// Names of accounts that are, as written.
+    accounts_off: BTreeSet<String>,
 }
 
 impl Written {
@@ -21,7 +32,15 @@ impl Written {
         let mut written = Self {
             strings: BTreeSet::new(),
             variable_names: manifest_names.iter().cloned().collect(),
+            off: is_off(block),
+            accounts_off: BTreeSet::new(),
         };
+        let accounts = block.get(ACCOUNTS).and_then(Value::as_object);
+        let off = accounts
+            .into_iter()
+            .flatten()
+            .filter(|(_, own)| is_off(own));
+        written.accounts_off = off.map(|(name, _)| name.clone()).collect();
         written.collect(None, block);
         written
     }
@@ -44,20 +63,25 @@ impl Written {
             .filter_map(|name| variables.get(name))
             .collect();
         allowed.extend(values.iter().map(|value| value.trim()));
-        report
-            .accounts
-            .iter()
-            .flat_map(|entry| {
-                let account = &entry.account;
-                [
-                    ("bridge_url", &account.bridge_url),
-                    ("auth_dir", &account.auth_dir),
-                ]
-            })
-            .find_map(|(field, value)| {
-                let value = value.as_deref()?;
-                (!allowed.contains(value.trim())).then(|| (field, value.to_owned()))
-            })
+        let accounts = report.accounts.iter().map(|entry| &entry.account);
+        accounts
+            .flat_map(|account| self.settings(account))
+            .find(|(field, value)| *field == ENABLED || !allowed.contains(value.trim()))
+            .map(|(field, value)| (field, quoted_value(value)))
+    }
+
+    /// What of `account` must have been written; that it is enabled only where it must not be.
+    fn settings<'a>(&self, account: &'a Account) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let off = self.off || self.accounts_off.contains(&account.configured_label);
+        let chats = account.allowed_chats.iter();
+        [
+            ("bridge_url", account.bridge_url.as_deref()),
+            ("auth_dir", account.auth_dir.as_deref()),
+            (ENABLED, (off && account.enabled).then_some("true")),
+        ]
+        .into_iter()
+        .filter_map(|(field, value)| Some((field, value?)))
+        .chain(chats.map(|chat| ("allowed_chats", chat.as_str())))
     }
 
     fn collect(&mut self, key: Option<&str>, value: &Value) {
@@ -75,6 +99,10 @@ impl Written {
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
+}
+
+fn is_off(table: &Value) -> bool {
+    table.get(ENABLED) == Some(&Value::Bool(false))
 }
 
 #[cfg(test)]

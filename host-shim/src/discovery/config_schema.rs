@@ -1,12 +1,12 @@
 //! The schema that a plugin brings for its channel's table of the configuration: a file beside its
 //! manifest, named by it. Read when somebody asks for it; a channel works without.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 
 use serde_json::Value;
 
 use super::roots::Plugin;
+use crate::bounded_file::{self, ReadError};
 use crate::error::Failure;
 
 /// Far more than any table needs.
@@ -18,7 +18,7 @@ pub const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     #[error("it cannot be read")]
-    Unreadable(#[source] io::Error),
+    Unreadable(#[source] ReadError),
     #[error("it is not inside the plugin's folder")]
     Outside,
     #[error("it has more than {LARGEST} bytes")]
@@ -41,20 +41,20 @@ impl Plugin {
             return Ok(None);
         };
         let folder = self.directory.canonicalize();
-        let folder = folder.map_err(SchemaError::Unreadable)?;
+        let unreadable = |error: io::Error| SchemaError::Unreadable(error.into());
+        let folder = folder.map_err(unreadable)?;
         let path = folder.join(path).canonicalize();
-        let path = path.map_err(SchemaError::Unreadable)?;
+        let path = path.map_err(unreadable)?;
         // The written path has no `..`, but a link may lead out.
         if !path.starts_with(folder) {
             return Err(SchemaError::Outside);
         }
-        let mut bytes = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
-            .map_err(SchemaError::Unreadable)?;
-        if bytes.len() as u64 > LARGEST {
-            return Err(SchemaError::TooLarge);
-        }
+        let bytes = bounded_file::read(&path, LARGEST).map_err(|error| match error {
+            ReadError::TooLarge { .. } => SchemaError::TooLarge,
+            ReadError::Io(_) | ReadError::NotAFile(_) | ReadError::NotText => {
+                SchemaError::Unreadable(error)
+            }
+        })?;
         let schema: Value = serde_json::from_slice(&bytes).map_err(SchemaError::NotJson)?;
         let fields = schema.as_object().ok_or(SchemaError::NotAnObject)?;
         match fields.get("$schema") {

@@ -6,9 +6,18 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use super::manifest_error::ManifestError;
+use super::texts::{Texts, is_name, is_words};
+use crate::bounded_file;
+use crate::plain_text::quoted_value;
+
 /// The file's name, and the one version of it that is understood.
 pub const FILE_NAME: &str = "loong.plugin.json";
 pub const API_VERSION: &str = "v1alpha1";
+/// The contract that a component must be built for.
+pub const WIT: &str = "loong:channel@0.1.0";
+/// Bytes of the largest manifest: far more than any needs.
+const LARGEST: u64 = 256 * 1024;
 
 /// A manifest that can be used, as far as the file alone tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,129 +51,87 @@ pub struct Manifest {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// Why a manifest cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ManifestError {
-    #[error("it cannot be read: {0}")]
-    Unreadable(String),
-    #[error("it is not the JSON of a manifest: {0}")]
-    NotJson(String),
-    #[error("its api_version is `{found}`; this host reads {API_VERSION}")]
-    ApiVersion { found: String },
-    #[error("its setup.surface is `{found}`; this host loads `channel` plugins only")]
-    Surface { found: String },
-    #[error("`{field}` is missing or blank")]
-    Missing { field: &'static str },
-    #[error("metadata `{key}` is not {expected}")]
-    Metadata {
-        key: &'static str,
-        expected: &'static str,
-    },
-    #[error("its component `{path}` is not inside the plugin's folder")]
-    ComponentOutside { path: String },
-    #[error("its configuration schema `{path}` is not inside the plugin's folder")]
-    SchemaOutside { path: String },
-    #[error("its component is built for `{found}`; this host speaks {expected}", expected = WIT)]
-    ComponentContract { found: String },
-    #[error("its component {path} does not exist")]
-    ComponentMissing { path: String },
-}
-
-const WIT: &str = "loong:channel@0.1.0";
-
-impl ManifestError {
-    /// Whether a channel is lost by it, and not a plugin of some other kind or age.
-    pub fn concerns_a_channel(&self) -> bool {
-        match self {
-            Self::Surface { .. } => false,
-            Self::Unreadable(_)
-            | Self::NotJson(_)
-            | Self::ApiVersion { .. }
-            | Self::Missing { .. }
-            | Self::Metadata { .. }
-            | Self::ComponentOutside { .. }
-            | Self::SchemaOutside { .. }
-            | Self::ComponentContract { .. }
-            | Self::ComponentMissing { .. } => true,
-        }
-    }
-
-    /// What to do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Unreadable(_) => "make the file readable for you",
-            Self::NotJson(_) | Self::Missing { .. } | Self::Metadata { .. } => {
-                "correct the manifest"
-            }
-            Self::ApiVersion { .. } | Self::ComponentContract { .. } => {
-                "install a plugin and a host of the same release"
-            }
-            Self::Surface { .. } => "nothing to do, unless it was meant to be a channel",
-            Self::ComponentOutside { .. } | Self::SchemaOutside { .. } => {
-                "do not use this plugin: it points out of its own folder"
-            }
-            Self::ComponentMissing { .. } => {
-                "build it with `cargo xtask build`, or install the plugin again"
-            }
-        }
-    }
-}
-
 impl Manifest {
+    /// Reads the manifest at `path`: a plain file, and no link to one.
+    ///
+    /// # Errors
+    /// As [`Manifest::parse`], or there is nothing that could be read.
+    pub fn read(path: &Path) -> Result<Self, ManifestError> {
+        if path.is_symlink() {
+            return Err(ManifestError::Linked);
+        }
+        Self::parse(&bounded_file::read_text(path, LARGEST)?)
+    }
+
     /// Reads the text of a manifest. Touches no file: whether the component exists is not asked.
     ///
     /// # Errors
     /// The first thing that is missing or wrong.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        if text.starts_with('\u{feff}') {
+            return Err(ManifestError::ByteOrderMark);
+        }
         let wire: Wire = serde_json::from_str(text)
-            .map_err(|error| ManifestError::NotJson(error.to_string()))?;
+            .map_err(|error| ManifestError::not_json(&error.to_string()))?;
         if wire.api_version != API_VERSION {
             return Err(ManifestError::ApiVersion {
-                found: wire.api_version,
+                found: quoted_value(&wire.api_version),
             });
         }
         let setup: Setup = serde_json::from_value(wire.setup)
-            .map_err(|error| ManifestError::NotJson(format!("setup: {error}")))?;
+            .map_err(|error| ManifestError::not_json(&format!("setup: {error}")))?;
         if setup.surface != "channel" {
             return Err(ManifestError::Surface {
-                found: setup.surface,
+                found: quoted_value(&setup.surface),
             });
         }
-        let channel_id = required("channel_id", wire.channel_id)?;
-        let metadata = Metadata(wire.metadata);
+        let channel_id = name("channel_id", required("channel_id", wire.channel_id)?)?;
+        let metadata = Metadata(wire.metadata.0);
         let contract = metadata.required("metadata.loong_component_wit", "loong_component_wit")?;
         if contract != WIT {
-            return Err(ManifestError::ComponentContract { found: contract });
+            let found = quoted_value(&contract);
+            return Err(ManifestError::ComponentContract { found });
         }
+        let aliases = metadata.list("channel_aliases_json")?.into_iter();
         Ok(Self {
-            plugin_id: required("plugin_id", wire.plugin_id)?,
-            version: required("version", wire.version)?,
-            label: metadata
-                .text("channel_label")
-                .unwrap_or_else(|| channel_id.clone()),
-            aliases: metadata.list("channel_aliases_json")?,
-            config_key: metadata
-                .text("channel_config_key")
-                .unwrap_or_else(|| channel_id.replace('-', "_")),
+            plugin_id: name("plugin_id", required("plugin_id", wire.plugin_id)?)?,
+            version: words("version", required("version", wire.version)?)?,
+            label: match metadata.text("channel_label") {
+                Some(label) => words("channel_label", label)?,
+                None => channel_id.clone(),
+            },
+            aliases: aliases
+                .map(|alias| name("channel_aliases_json", alias))
+                .collect::<Result<_, _>>()?,
+            config_key: match metadata.text("channel_config_key") {
+                Some(key) => name("channel_config_key", key)?,
+                None => channel_id.replace('-', "_"),
+            },
             config_schema: metadata
                 .text("channel_config_schema_file")
                 .map(|path| inside(path).map_err(|path| ManifestError::SchemaOutside { path }))
                 .transpose()?,
-            endpoint: Some(wire.endpoint).filter(|url| !url.trim().is_empty()),
-            transport: metadata.text("transport_family").unwrap_or_default(),
+            endpoint: Some(words("endpoint", wire.endpoint)?).filter(|url| !url.trim().is_empty()),
+            transport: metadata.words("transport_family")?.unwrap_or_default(),
             multi_account: metadata.text("account_scope").as_deref() == Some("multi_account"),
-            selection_label: metadata.text("channel_selection_label").unwrap_or_default(),
+            selection_label: metadata
+                .words("channel_selection_label")?
+                .unwrap_or_default(),
             selection_order: metadata
                 .number("channel_selection_order")?
                 .unwrap_or(u32::MAX),
-            target_kinds: metadata.list("channel_target_kinds_json")?,
-            default_target_kind: metadata.text("channel_default_target_kind"),
+            target_kinds: metadata
+                .list("channel_target_kinds_json")?
+                .into_iter()
+                .map(|kind| words("channel_target_kinds_json", kind))
+                .collect::<Result<_, _>>()?,
+            default_target_kind: metadata.words("channel_default_target_kind")?,
             variable_names: metadata.list("channel_environment_json")?,
             component: inside(
                 metadata.required("metadata.loong_component_file", "loong_component_file")?,
             )
             .map_err(|path| ManifestError::ComponentOutside { path })?,
-            component_sha256: metadata.text("loong_component_sha256"),
+            component_sha256: metadata.digest("loong_component_sha256")?,
             metadata: metadata.0,
             channel_id,
         })
@@ -188,7 +155,7 @@ struct Wire {
     #[serde(default)]
     endpoint: String,
     #[serde(default)]
-    metadata: BTreeMap<String, String>,
+    metadata: Texts,
     #[serde(default)]
     setup: serde_json::Value,
 }
@@ -211,6 +178,10 @@ impl Metadata {
             .map(str::to_owned)
     }
 
+    fn words(&self, key: &'static str) -> Result<Option<String>, ManifestError> {
+        self.text(key).map(|text| words(key, text)).transpose()
+    }
+
     fn required(&self, field: &'static str, key: &str) -> Result<String, ManifestError> {
         self.text(key).ok_or(ManifestError::Missing { field })
     }
@@ -222,6 +193,16 @@ impl Metadata {
                 key,
                 expected: "a JSON array of strings in a string",
             }),
+        }
+    }
+
+    fn digest(&self, key: &'static str) -> Result<Option<String>, ManifestError> {
+        match self.text(key) {
+            Some(text) if text.len() != 64 || !text.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                let expected = "a SHA-256 in hex";
+                Err(ManifestError::Metadata { key, expected })
+            }
+            digest => Ok(digest),
         }
     }
 
@@ -245,15 +226,33 @@ fn required(field: &'static str, value: String) -> Result<String, ManifestError>
     }
 }
 
+fn name(field: &'static str, value: String) -> Result<String, ManifestError> {
+    if is_name(&value) {
+        Ok(value)
+    } else {
+        let value = quoted_value(&value);
+        Err(ManifestError::Name { field, value })
+    }
+}
+
+fn words(field: &'static str, value: String) -> Result<String, ManifestError> {
+    if is_words(&value) {
+        Ok(value)
+    } else {
+        let value = quoted_value(&value);
+        Err(ManifestError::Words { field, value })
+    }
+}
+
 /// The path, or the words of one that leads out of the folder.
 fn inside(path: String) -> Result<PathBuf, String> {
     let plain = Path::new(&path)
         .components()
         .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    if plain {
+    if plain && is_words(&path) {
         Ok(PathBuf::from(path))
     } else {
-        Err(path)
+        Err(quoted_value(&path))
     }
 }
 
@@ -371,5 +370,111 @@ pub(crate) mod tests {
             Manifest::parse("{"),
             Err(ManifestError::NotJson(_))
         ));
+    }
+
+    #[test]
+    fn texts_that_cannot_be_names_or_be_shown_are_refused_without_acting() {
+        let active = "x\u{1b}[2J\nhint: run this";
+        for (pointer, value) in [
+            ("/plugin_id", json!("../../x")),
+            ("/plugin_id", json!("x".repeat(65))),
+            ("/channel_id", json!("a b")),
+            ("/version", json!(active)),
+            ("/api_version", json!(active)),
+            ("/setup/surface", json!(active.repeat(10_000))),
+            ("/metadata/loong_component_wit", json!(active)),
+            ("/metadata/loong_component_file", json!(active)),
+            ("/metadata/channel_config_schema_file", json!(active)),
+            ("/metadata/channel_aliases_json", json!("[\"-rf\"]")),
+        ] {
+            let error = changed(pointer, value).unwrap_err();
+            let words = error.to_string();
+            assert!(crate::plain_text::is_plain(&words), "{pointer}: {words:?}");
+            assert!(words.chars().count() < 300, "{pointer}: {words}");
+        }
+        for key in [
+            "channel_label",
+            "channel_config_key",
+            "channel_selection_label",
+            "transport_family",
+            "channel_default_target_kind",
+            "loong_component_sha256",
+        ] {
+            let mut manifest = good();
+            manifest["metadata"][key] = json!(active);
+            let error = Manifest::parse(&manifest.to_string()).unwrap_err();
+            assert!(error.to_string().contains(key), "{key}: {error}");
+            assert!(crate::plain_text::is_plain(&error.to_string()), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_stands_there_twice_is_refused_so_that_all_read_the_same() {
+        let text = good().to_string();
+        let twice = text.replace(
+            "\"metadata\":{",
+            "\"metadata\":{\"loong_component_file\":\"other.wasm\",",
+        );
+        let error = Manifest::parse(&twice).unwrap_err().to_string();
+        assert!(
+            error.contains("`loong_component_file` stands there twice"),
+            "{error}"
+        );
+        let twice = text.replace("\"version\":", "\"version\":\"9\",\"version\":");
+        let error = Manifest::parse(&twice).unwrap_err().to_string();
+        assert!(error.contains("duplicate field `version`"), "{error}");
+    }
+
+    #[test]
+    fn json_that_is_nested_without_end_ends() {
+        for deep in ["[".repeat(200_000), "{\"a\":".repeat(200_000)] {
+            assert!(matches!(
+                Manifest::parse(&deep),
+                Err(ManifestError::NotJson(_))
+            ));
+            let inside = good()
+                .to_string()
+                .replace("{\"surface\":\"channel\"}", &deep);
+            assert!(matches!(
+                Manifest::parse(&inside),
+                Err(ManifestError::NotJson(_))
+            ));
+        }
+        let unknown = format!("{{\"x\":{0}1{1},", "[".repeat(100), "]".repeat(100));
+        let text = good().to_string().replacen('{', &unknown, 1);
+        assert!(
+            Manifest::parse(&text).is_ok(),
+            "what is unknown is passed over"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_no_manifest_is_told_and_never_waited_for() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join(FILE_NAME);
+        let why = || {
+            let error = Manifest::read(&file).unwrap_err();
+            assert!(!error.hint().is_empty() && error.concerns_a_channel());
+            std::fs::remove_file(&file).unwrap();
+            error.to_string()
+        };
+        std::fs::File::create(&file)
+            .unwrap()
+            .set_len(1 << 30)
+            .unwrap();
+        assert_eq!(why(), "it has more than 262144 bytes");
+        std::fs::write(&file, [0, 159, 146, 150]).unwrap();
+        assert_eq!(why(), "it is not UTF-8 text");
+        std::fs::write(&file, format!("\u{feff}{}", good())).unwrap();
+        assert_eq!(why(), "it begins with a byte order mark");
+        std::fs::write(&file, "\0asm\u{1}").unwrap();
+        assert!(why().starts_with("it is not the JSON of a manifest"));
+        let made = std::process::Command::new("mkfifo").arg(&file).status();
+        assert!(made.unwrap().success());
+        assert_eq!(why(), "it is a pipe, not a file");
+        let _listening = std::os::unix::net::UnixListener::bind(&file).unwrap();
+        assert_eq!(why(), "it is a socket, not a file");
+        std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+        assert!(why().contains("symbolic link"));
     }
 }

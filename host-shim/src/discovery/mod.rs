@@ -2,6 +2,9 @@
 
 pub mod config_schema;
 pub mod manifest;
+mod manifest_error;
 pub mod nearby;
 pub mod roots;
 pub mod selection;
+mod texts;
+mod walk;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::roots::manifests_below;
+use super::walk::{BOUNDS, walk};
 
 /// The folder that a source tree and a release have in common.
 const FOLDER: &str = "runtime-plugins";
@@ -20,7 +20,7 @@ pub fn nearby_roots(directory: &Path, program: Option<&Path>) -> Vec<PathBuf> {
         let Ok(root) = place.join(FOLDER).canonicalize() else {
             continue;
         };
-        let holds = manifests_below(&root).is_ok_and(|manifests| !manifests.is_empty());
+        let holds = walk(&root, BOUNDS).is_ok_and(|walked| !walked.manifests.is_empty());
         if holds && !roots.contains(&root) {
             roots.push(root);
         }

@@ -2,19 +2,14 @@
 //! skipped, and why. Reads only; choosing is `selection`'s.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use walkdir::{DirEntry, WalkDir};
-
-use super::manifest::{FILE_NAME, Manifest, ManifestError};
+use super::manifest::{Manifest, ManifestError};
+use super::walk::{BOUNDS, walk};
 use crate::config::RuntimePlugins;
 use crate::error::Failure;
 use crate::home::Home;
-
-/// Folders that never hold plugins of the operator's own.
-const SKIPPED_FOLDERS: [&str; 6] = [".git", "target", "node_modules", ".venv", ".idea", ".codex"];
+use crate::plain_text::{one_line, quoted_value};
 
 /// A plugin on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +31,14 @@ pub struct Skipped {
     pub manifest: Option<Manifest>,
 }
 
+impl Skipped {
+    /// Where it lies and why it was passed over, for a person: the path may be a stranger's.
+    pub fn words(&self) -> String {
+        let path = self.manifest_path.to_string_lossy();
+        format!("{}: {}", one_line(&path), self.reason)
+    }
+}
+
 /// Everything below the roots, in the order of their paths.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Discovery {
@@ -51,10 +54,24 @@ pub enum DiscoveryError {
     Disabled,
     #[error("runtime_plugins.roots is empty")]
     NoRoots,
-    #[error("runtime_plugins.roots names `{written}`, and there is no folder {}", resolved.display())]
+    #[error(
+        "runtime_plugins.roots names `{}`, and there is no folder {}",
+        quoted_value(written),
+        shown(resolved)
+    )]
     MissingRoot { written: String, resolved: PathBuf },
-    #[error("cannot look through {}: {reason}", path.display())]
+    #[error("cannot look through {}: {reason}", shown(path))]
     Unreadable { path: PathBuf, reason: String },
+    /// Nothing of it is used: what was not seen could be a second plugin of the same name.
+    #[error(
+        "{} holds more than {limit} {what}, so it is not looked through",
+        shown(root)
+    )]
+    TooLarge {
+        root: PathBuf,
+        what: &'static str,
+        limit: usize,
+    },
 }
 
 impl DiscoveryError {
@@ -65,6 +82,7 @@ impl DiscoveryError {
             Self::NoRoots => "runtime_plugins_no_roots",
             Self::MissingRoot { .. } => "runtime_plugins_root_missing",
             Self::Unreadable { .. } => "runtime_plugins_root_unreadable",
+            Self::TooLarge { .. } => "runtime_plugins_root_too_large",
         }
     }
 
@@ -77,6 +95,9 @@ impl DiscoveryError {
                 "relative roots count from the working directory: start loong there, or write an absolute path"
             }
             Self::Unreadable { .. } => "make the folder readable for you",
+            Self::TooLarge { .. } => {
+                "let runtime_plugins.roots name the folder that holds your plugins, not one far above it"
+            }
         }
     }
 }
@@ -112,6 +133,7 @@ pub fn discover(
     let mut discovery = Discovery::default();
     // Roots may overlap, or reach one folder by two names.
     let mut seen = BTreeSet::new();
+    let mut passed_over = Vec::new();
     for written in roots {
         // Through its components, which drops the `.` of `./plugins`.
         let resolved: PathBuf = directory.join(home.expand(written)).components().collect();
@@ -121,11 +143,10 @@ pub fn discover(
                 resolved,
             });
         }
-        for manifest in manifests_below(&resolved)? {
-            let real = manifest
-                .canonicalize()
-                .unwrap_or_else(|_ignored| manifest.clone());
-            if seen.insert(real) {
+        let walked = walk(&resolved, BOUNDS)?;
+        passed_over.extend(walked.passed_over);
+        for manifest in walked.manifests {
+            if seen.insert(real(&manifest)) {
                 match read(&manifest) {
                     Ok(plugin) => discovery.found.push(plugin),
                     Err(skipped) => discovery.skipped.push(*skipped),
@@ -134,31 +155,26 @@ pub fn discover(
         }
         discovery.roots.push(resolved);
     }
+    for (manifest_path, reason) in passed_over {
+        // Not what a link leads to when it was found where it really lies.
+        if seen.insert(real(&manifest_path)) {
+            discovery.skipped.push(Skipped {
+                manifest_path,
+                reason,
+                manifest: None,
+            });
+        }
+    }
     Ok(discovery)
 }
 
-pub(super) fn manifests_below(root: &Path) -> Result<Vec<PathBuf>, DiscoveryError> {
-    let walk = WalkDir::new(root).sort_by_file_name().into_iter();
-    let mut manifests = Vec::new();
-    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_skipped(entry)) {
-        let entry = entry.map_err(|error| DiscoveryError::Unreadable {
-            path: error.path().unwrap_or(root).to_path_buf(),
-            reason: error
-                .io_error()
-                .map_or_else(|| error.to_string(), ToString::to_string),
-        })?;
-        if entry.file_name() == OsStr::new(FILE_NAME) && !entry.file_type().is_dir() {
-            manifests.push(entry.into_path());
-        }
-    }
-    Ok(manifests)
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize()
+        .unwrap_or_else(|_absent| path.to_path_buf())
 }
 
-fn is_skipped(entry: &DirEntry) -> bool {
-    entry.file_type().is_dir()
-        && SKIPPED_FOLDERS
-            .iter()
-            .any(|name| entry.file_name() == OsStr::new(name))
+fn shown(path: &Path) -> String {
+    one_line(&path.to_string_lossy())
 }
 
 fn read(manifest_path: &Path) -> Result<Plugin, Box<Skipped>> {
@@ -169,9 +185,7 @@ fn read(manifest_path: &Path) -> Result<Plugin, Box<Skipped>> {
             manifest,
         })
     };
-    let text = fs::read_to_string(manifest_path)
-        .map_err(|error| skipped(ManifestError::Unreadable(error.to_string()), None))?;
-    let manifest = Manifest::parse(&text).map_err(|reason| skipped(reason, None))?;
+    let manifest = Manifest::read(manifest_path).map_err(|reason| skipped(reason, None))?;
     let directory = manifest_path
         .parent()
         .unwrap_or(Path::new("."))
@@ -209,7 +223,11 @@ fn component_of(manifest: &Manifest, directory: &Path) -> Result<PathBuf, Manife
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use super::super::manifest::FILE_NAME;
     use super::super::manifest::tests::good;
+    use super::super::walk::SKIPPED_FOLDERS;
     use super::*;
 
     fn roots(roots: &[&str]) -> RuntimePlugins {
@@ -359,5 +377,47 @@ mod tests {
                 skipped.reason
             );
         }
+    }
+
+    #[test]
+    fn a_plugin_that_two_roots_and_a_link_lead_to_is_one() {
+        let place = tempfile::tempdir().unwrap();
+        plugin(&place.path().join("a/pigeons"));
+        fs::create_dir(place.path().join("b")).unwrap();
+        let real = place.path().join("a");
+        std::os::unix::fs::symlink(real.join("pigeons"), place.path().join("b/pigeons")).unwrap();
+        std::os::unix::fs::symlink(&real, place.path().join("c")).unwrap();
+        for order in [["b", "a", "c"], ["c", "b", "a"]] {
+            let discovery = look(place.path(), &roots(&order)).unwrap();
+            assert_eq!(discovery.found.len(), 1, "{order:?}");
+            assert!(discovery.skipped.is_empty(), "{order:?}");
+            assert!(discovery.duplicates().is_empty());
+        }
+        // Named alone, the folder of links says where to look instead.
+        let discovery = look(place.path(), &roots(&["b"])).unwrap();
+        assert!(discovery.found.is_empty());
+        let words = discovery.skipped[0].words();
+        assert!(
+            words.contains("b/pigeons/loong.plugin.json: it is reached through"),
+            "{words}"
+        );
+        assert!(discovery.skipped[0].reason.hint().contains("really lies"));
+    }
+
+    #[test]
+    fn a_component_that_is_no_file_is_none() {
+        let place = tempfile::tempdir().unwrap();
+        plugin(&place.path().join("p/a"));
+        let component = place.path().join("p/a/pigeon-post.wasm");
+        fs::remove_file(&component).unwrap();
+        let made = std::process::Command::new("mkfifo")
+            .arg(&component)
+            .status();
+        assert!(made.unwrap().success());
+        let discovery = look(place.path(), &roots(&["p"])).unwrap();
+        assert!(matches!(
+            discovery.skipped[0].reason,
+            ManifestError::ComponentMissing { .. }
+        ));
     }
 }

@@ -3,11 +3,12 @@
 
 use super::roots::{Discovery, Plugin};
 use crate::error::Failure;
+use crate::plain_text::quoted_value;
 
 /// Why no plugin could be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
-    #[error("no plugin serves a channel called `{name}`")]
+    #[error("no plugin serves a channel called `{}`", quoted_value(name))]
     UnknownChannel {
         name: String,
         /// Channels that are there.
@@ -15,7 +16,7 @@ pub enum SelectionError {
         /// A plugin for it that had to be skipped, and why.
         skipped: Option<String>,
     },
-    #[error("`{name}` is an alias of several channels: {}", channels.join(", "))]
+    #[error("`{}` is an alias of several channels: {}", quoted_value(name), channels.join(", "))]
     AmbiguousAlias { name: String, channels: Vec<String> },
     #[error("several manifests have the plugin id `{plugin_id}`: {}", paths.join(", "))]
     DuplicatePluginId {
@@ -23,7 +24,8 @@ pub enum SelectionError {
         paths: Vec<String>,
     },
     #[error(
-        "{key}.managed_bridge_plugin_id is `{configured}`, and no plugin of that id serves {channel}"
+        "{key}.managed_bridge_plugin_id is `{}`, and no plugin of that id serves {channel}",
+        quoted_value(configured)
     )]
     ConfiguredPluginAbsent {
         channel: String,
@@ -241,14 +243,8 @@ impl Discovery {
         SelectionError::UnknownChannel {
             name: name.to_owned(),
             known: self.channels().into_iter().map(str::to_owned).collect(),
-            skipped: skipped.map(|skipped| {
-                format!(
-                    "{}: {}; {}",
-                    skipped.manifest_path.display(),
-                    skipped.reason,
-                    skipped.reason.hint()
-                )
-            }),
+            skipped: skipped
+                .map(|skipped| format!("{}; {}", skipped.words(), skipped.reason.hint())),
         }
     }
 }

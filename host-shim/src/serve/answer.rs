@@ -249,7 +249,7 @@ impl Answering {
                 Trouble::Unavailable => WaitingFor::Sending,
             };
             self.conditions
-                .down(waiting_for, error.to_string(), hint_of(&error));
+                .down(waiting_for, error.to_string(), error.hint().to_owned());
             if self.once {
                 return Err(Unsettled::GaveUp);
             }
@@ -327,21 +327,5 @@ fn told(asked: &Option<Result<Option<String>, EngineError>>) -> &'static str {
 fn failed(error: &CallError) -> Outcome {
     Outcome::Failed {
         reason: format!("it cannot be settled ({})", error.code()),
-    }
-}
-
-/// What the guest says to do next.
-pub(super) fn hint_of(error: &CallError) -> String {
-    match error {
-        CallError::Refused { error, .. } => error.hint.clone(),
-        CallError::Deadline { .. }
-        | CallError::Fuel { .. }
-        | CallError::Memory { .. }
-        | CallError::HostCalls { .. }
-        | CallError::Bytes { .. }
-        | CallError::Trapped { .. }
-        | CallError::Contract { .. }
-        | CallError::Distrusted { .. }
-        | CallError::Address { .. } => String::new(),
     }
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Answering, Outcome, hint_of};
+use super::answer::{Answering, Outcome};
 use super::batches::Batches;
 use super::conditions::Conditions;
 use super::conversations::{Conversations, Offer};
@@ -343,7 +343,7 @@ impl ReplyLoop {
         }
         self.shared
             .conditions
-            .down(waiting_for, error.to_string(), hint_of(&error));
+            .down(waiting_for, error.to_string(), error.hint().to_owned());
         self.polling.failed();
         Ok(())
     }

@@ -52,6 +52,7 @@ pub(super) fn trouble(error: &CallError) -> Trouble {
         CallError::Address { .. } => Trouble::Refused,
         CallError::Fuel { .. }
         | CallError::Memory { .. }
+        | CallError::Table { .. }
         | CallError::HostCalls { .. }
         | CallError::Bytes { .. }
         | CallError::Trapped { .. }

@@ -12,6 +12,8 @@
 )]
 
 pub mod diagnosis;
+pub mod forge;
+pub mod nobody;
 pub mod running;
 
 use std::fs;
@@ -47,10 +49,13 @@ pub fn component(name: &str) -> PathBuf {
 
 /// Room for a tame guest, and little more.
 pub const LIMITS: Limits = Limits {
+    component: 1 << 20,
     memory: 16 << 20,
     table_elements: 20_000,
     tables: 16,
     instances: 32,
+    stack: 256 << 10,
+    handles: 100,
     fuel: 200_000_000,
     host_calls: 100,
     bytes: 1 << 20,

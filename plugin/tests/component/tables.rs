@@ -3,6 +3,7 @@
 use crate::support::{Variables, cases, strings};
 use serde_json::{Value, json};
 use whatsapp_personal_plugin::allowlist::Allowlist;
+use whatsapp_personal_plugin::bridge_url::{authority, listener};
 use whatsapp_personal_plugin::config::Issue;
 use whatsapp_personal_plugin::identity::Identity;
 use whatsapp_personal_plugin::report::{AccountReport, Asked, Health, Readiness, validate};
@@ -166,4 +167,17 @@ fn brief(issues: &[Issue]) -> Vec<String> {
         .iter()
         .map(|i| format!("{} {}", i.code, i.config_path))
         .collect()
+}
+
+#[test]
+fn a_bridge_url_connects_to_what_the_table_says_or_is_refused() {
+    for case in cases("bridge-urls.json") {
+        let url = case["url"].as_str().unwrap();
+        let seen = authority(url).map(|authority| listener(&authority));
+        let seen = seen.map_or(
+            Value::Null,
+            |(host, port)| json!({ "host": host, "port": port }),
+        );
+        assert_eq!(seen, case["connects"], "{url:?}");
+    }
 }

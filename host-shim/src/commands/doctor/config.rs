@@ -74,8 +74,8 @@ fn channel_in(root: &Path) -> Option<String> {
         .collect();
     folders.sort();
     folders.iter().find_map(|folder| {
-        let text = fs::read_to_string(folder.join(FILE_NAME)).ok()?;
-        Some(Manifest::parse(&text).ok()?.channel_id)
+        let manifest = Manifest::read(&folder.join(FILE_NAME));
+        Some(manifest.ok()?.channel_id)
     })
 }
 

@@ -32,7 +32,8 @@ pub(super) fn examine(
                 DiscoveryError::Disabled => Id::RuntimePlugins,
                 DiscoveryError::NoRoots
                 | DiscoveryError::MissingRoot { .. }
-                | DiscoveryError::Unreadable { .. } => Id::Roots,
+                | DiscoveryError::Unreadable { .. }
+                | DiscoveryError::TooLarge { .. } => Id::Roots,
             };
             checks.add(id, unlooked(&error, config, root));
             return None;
@@ -77,6 +78,7 @@ fn unlooked(error: &DiscoveryError, config: &Config, nearby: Option<&Path>) -> F
             }
             Finding::fail(error.to_string(), hint)
         }
+        DiscoveryError::TooLarge { .. } => Finding::fail(error.to_string(), error.hint()),
         DiscoveryError::Unreadable { path, .. } => Finding::fail(
             error.to_string(),
             format!("{}: chmod u+rx {}", error.hint(), quoted(path)),
@@ -104,7 +106,7 @@ fn judge(root: &Path) -> Finding {
 
 fn manifests(checks: &mut Checks, discovery: &Discovery, nearby: Option<&Path>) {
     for skipped in &discovery.skipped {
-        let seen = format!("{}: {}", skipped.manifest_path.display(), skipped.reason);
+        let seen = skipped.words();
         // A channel plugin that cannot be used stands in somebody's way; a stranger does not.
         if skipped.reason.concerns_a_channel() {
             checks.fail(Id::Manifest, seen, skipped.reason.hint());

@@ -8,6 +8,7 @@ use rustix::process::{Pid, test_kill_process};
 use serde::Deserialize;
 
 use super::check::{Checks, Finding, Id};
+use crate::bounded_file::read_text;
 use crate::catalog::bridge_command;
 
 const FILE: &str = "bridge.lock";
@@ -23,7 +24,8 @@ struct Lock {
 
 /// Looks at the lock in `folder`; `answers` tells whether the account's bridge does.
 pub(super) fn examine(checks: &mut Checks, folder: &Path, channel: &str, answers: bool) {
-    let Ok(text) = fs::read_to_string(folder.join(FILE)) else {
+    // A few words; whatever else lies there is no lock.
+    let Ok(text) = read_text(&folder.join(FILE), 4_096) else {
         return;
     };
     let holder = serde_json::from_str::<Lock>(&text).ok();

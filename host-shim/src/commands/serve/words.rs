@@ -2,7 +2,8 @@
 //! in front when there are several. No texts, no numbers.
 
 use crate::component::bindings::DeliveryStatus;
-use crate::output::{Output, one_line};
+use crate::output::Output;
+use crate::plain_text::one_line;
 use crate::serve::event::{ServeEvent, WaitingFor};
 
 /// Speaks for one account.

@@ -37,7 +37,7 @@ pub(super) async fn find(
         directory: &directory,
     };
     if let Some(named) = named {
-        return search.with(&home.expand(&named.to_string_lossy()));
+        return search.with(&home.expand(named));
     }
     let mut trouble = None;
     if config

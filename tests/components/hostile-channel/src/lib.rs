@@ -1,7 +1,8 @@
 //! A component that misbehaves on demand, for the tests of the host's limits. The words in the
-//! configuration's `behave` say how: `loop`, `memory`, `trap`, `flood`, `huge`. With `behave`
-//! it misbehaves while the configuration is read; with `behave_later` (it goes into the account's
-//! settings) in every send and step. Otherwise it is the quietest of channels.
+//! configuration say how: `behave` while the configuration is read, `behave_later` (it goes into
+//! the account's settings) in every send and step; `ask` has the bridge say it. Words are those of
+//! `misbehaviour` (using things up) and of `lies` (answers that are not true). Otherwise it is the
+//! quietest of channels.
 
 #[allow(
     unsafe_code,
@@ -20,10 +21,12 @@ mod bindings {
     export!(Hostile with_types_in self);
 }
 
-use std::hint::black_box;
+mod lies;
+mod misbehaviour;
 
 use bindings::exports::loong::channel::channel as wit;
-use bindings::loong::channel::{log, types::ErrorKind};
+use bindings::loong::channel::bridge;
+use misbehaviour::misbehave;
 
 /// The component.
 #[derive(Debug)]
@@ -31,11 +34,11 @@ pub struct Hostile;
 
 impl wit::Guest for Hostile {
     fn validate_config(config: wit::ConfigDocument) -> wit::Report {
-        let label = misbehave(word(&config.json, "behave"));
+        let how = word(&config.json, "behave").unwrap_or_default();
         let later = word(&config.json, "behave_later").unwrap_or_default();
         let account = wit::Account {
             configured_id: "default".to_owned(),
-            configured_label: label,
+            configured_label: misbehave(how),
             runtime_id: "hostile".to_owned(),
             runtime_label: "hostile".to_owned(),
             is_default: true,
@@ -43,7 +46,7 @@ impl wit::Guest for Hostile {
             enabled: true,
             bridge_url: word(&config.json, "bridge_url").map(str::to_owned),
             auth_dir: None,
-            allowed_chats: vec!["*".to_owned()],
+            allowed_chats: Vec::new(),
             bridge_settings: format!("{{\"behave\":\"{later}\"}}"),
         };
         let readiness = [wit::Operation::Send, wit::Operation::Serve]
@@ -54,7 +57,7 @@ impl wit::Guest for Hostile {
                 issues: Vec::new(),
             })
             .collect();
-        wit::Report {
+        let honest = wit::Report {
             accounts: vec![wit::AccountReport {
                 account,
                 readiness,
@@ -64,62 +67,57 @@ impl wit::Guest for Hostile {
             issues: Vec::new(),
             operations: Vec::new(),
             targets: Vec::new(),
-        }
+        };
+        lies::report(how, honest)
     }
 
     fn send(
         account: wit::Account,
         message: wit::OutboundMessage,
     ) -> Result<wit::Receipt, wit::ChannelError> {
-        Ok(wit::Receipt {
-            target: message.target,
-            message_id: misbehave(word(&account.bridge_settings, "behave")),
-            message_ids: Vec::new(),
-            status: wit::DeliveryStatus::Sent,
-        })
+        let how = later(&account);
+        let id = misbehave(&how);
+        lies::refusal(&how)?;
+        Ok(lies::receipt(&how, message.target, id))
     }
 
     fn serve_step(
         account: wit::Account,
-        _step: wit::Step,
+        step: wit::Step,
     ) -> Result<wit::StepOutcome, wit::ChannelError> {
-        Err(wit::ChannelError {
-            kind: ErrorKind::Refused,
-            code: "hostile".to_owned(),
-            message: misbehave(word(&account.bridge_settings, "behave")),
-            hint: String::new(),
+        let how = later(&account);
+        let id = misbehave(&how);
+        lies::refusal(&how)?;
+        if how == "other_step" {
+            return Ok(match step {
+                wit::Step::Receive(_) => wit::StepOutcome::Finished,
+                wit::Step::Settle(_) | wit::Step::Finish(_) => {
+                    wit::StepOutcome::Received(lies::batch("", 0))
+                }
+            });
+        }
+        Ok(match step {
+            wit::Step::Receive(wanted) => {
+                wit::StepOutcome::Received(lies::batch(&how, wanted.max_messages))
+            }
+            wit::Step::Settle(_) => {
+                wit::StepOutcome::Settled(Some(lies::receipt(&how, "anybody".to_owned(), id)))
+            }
+            wit::Step::Finish(_) => wit::StepOutcome::Finished,
         })
     }
 }
 
-/// Does as told; comes back with an answer when the host lets it.
-fn misbehave(how: Option<&str>) -> String {
-    match how {
-        Some("loop") => loop {
-            black_box(());
-        },
-        Some("memory") => hoard(),
-        Some("trap") => trap(),
-        Some("flood") => loop {
-            log::record(log::Level::Debug, "still here");
-        },
-        // More than a host should copy, less than fits into a guest's memory by default.
-        Some("huge") => "x".repeat(48 * 1024 * 1024),
-        Some(_) | None => "tame".to_owned(),
+/// How to behave in a send or step; `ask` leaves it to the bridge.
+fn later(account: &wit::Account) -> String {
+    let how = word(&account.bridge_settings, "behave").unwrap_or_default();
+    if how != "ask" {
+        return how.to_owned();
     }
-}
-
-fn hoard() -> ! {
-    let mut hoard: Vec<Vec<u8>> = Vec::new();
-    loop {
-        hoard.push(vec![1; 1024 * 1024]);
-        black_box(&hoard);
+    match bridge::post("{}", 5_000) {
+        Ok(answer) => word(&answer.body, "behave").unwrap_or_default().to_owned(),
+        Err(_none) => String::new(),
     }
-}
-
-#[allow(clippy::panic, reason = "panicking is what this test component is for")]
-fn trap() -> ! {
-    panic!("as told")
 }
 
 /// The text under a key of a flat JSON object. Enough for tests, and small: no parser.

@@ -117,7 +117,7 @@ fn flock(name: &str, own: &Value, block: &Value, target: Option<&str>) -> wit::A
     let text = |key: &str| value(key).and_then(Value::as_str).map(str::to_owned);
     let enabled = value("enabled").and_then(Value::as_bool) == Some(true);
     let tower = text("tower");
-    let lofts = lofts(value("allowed_chat_ids"));
+    let lofts = lofts(value("allowed_chat_ids"), text("home"));
     let issues: Vec<wit::Issue> = [
         tower.is_none().then(tower_missing),
         lofts.iter().any(|loft| loft == ABYSS).then(no_way_back),
@@ -180,15 +180,18 @@ fn select(asked: Option<&str>, flocks: &[wit::AccountReport]) -> Result<String, 
     }
 }
 
-/// The lofts that may write; all of them where none are named.
-fn lofts(listed: Option<&Value>) -> Vec<String> {
-    listed.and_then(Value::as_array).map_or_else(
-        || vec!["*".to_owned()],
-        |listed| {
-            let names = listed.iter().filter_map(Value::as_str);
-            names.map(str::to_owned).collect()
-        },
-    )
+/// The lofts that may write, as they are written; without a list the home loft alone.
+fn lofts(listed: Option<&Value>, home: Option<String>) -> Vec<String> {
+    match listed {
+        None => home.into_iter().collect(),
+        Some(listed) => {
+            let listed = listed.as_array().into_iter().flatten();
+            listed
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect()
+        }
+    }
 }
 
 /// What the host is told of a target: its name, its entry of the list, and what lets it in.
