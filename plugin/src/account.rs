@@ -217,8 +217,8 @@ impl Source {
     }
 }
 
-/// The list as written, and what the bridge is told of it. The bridge gets nothing from a list
-/// with a bad entry: a slip must not open more than was meant.
+/// The list as written, and what the bridge is told of it. A list with a bad entry is told as it
+/// is: the bridge lets nobody through by it, in or out. An empty one would leave sending open.
 fn allowed_chats(
     top: &Section,
     own: &Section,
@@ -240,7 +240,7 @@ fn allowed_chats(
                 let at = format!("{path}[{}]", entry.index);
                 issues.push((Field::AllowedChats, bad_entry(&at, entry.error)));
             }
-            Vec::new()
+            written.clone()
         }
     };
     if written.is_empty() && !broken {
@@ -251,9 +251,16 @@ fn allowed_chats(
         let issue = Issue::error("allowed_chat_ids_missing", path, message, hint);
         issues.push((Field::AnyChat, issue));
     }
-    let told = if broken { Vec::new() } else { canonical };
+    let told = if broken {
+        vec![UNREADABLE.to_owned()]
+    } else {
+        canonical
+    };
     (written, told)
 }
+
+/// An entry that names no chat, in place of a list that is none.
+const UNREADABLE: &str = "";
 
 fn bad_entry(path: &str, error: IdError) -> Issue {
     Issue::error(

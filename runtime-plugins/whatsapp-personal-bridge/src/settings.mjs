@@ -85,7 +85,9 @@ function readToken(file) {
   if (typeof file !== "string" || !path.isAbsolute(file)) throw bad("token_file", "an absolute path");
   let text;
   try {
-    if (process.platform !== "win32" && (fs.statSync(file).mode & OTHERS) !== 0) throw bad("token_file", "a file that nobody but its owner can reach");
+    const { mode, uid } = fs.statSync(file);
+    // Not asked on Windows, where files have no such owner.
+    if (process.getuid && (uid !== process.getuid() || (mode & OTHERS) !== 0)) throw bad("token_file", "a file of this user that nobody else can reach");
     text = fs.readFileSync(file, "utf8").trim();
   } catch (error) {
     if (error instanceof FatalError) throw error;

@@ -48,6 +48,15 @@ test("a reply is held to the list, too", async (t) => {
   assert.deepEqual([line.sent, store.outbox.byKey(`in:${row?.cursor}`)], [[], null]);
 });
 
+test("a list that cannot be read lets nobody be written to", async (t) => {
+  for (const allowed of [[`+${ANA.user}`, "Ana"], ["*", ""]]) {
+    const { outbox, store } = parts(t, { allowed });
+    const line = carrier(outbox);
+    await assert.rejects(outbox.send({ to: ANA, text: "hello", key: null }), notAllowed());
+    assert.deepEqual([line.sent, store.outbox.depth().pending], [[], 0]);
+  }
+});
+
 test("without any list whoever names a target means it; the last list that a request named closes the rest", async (t) => {
   const dir = temporaryDir(t);
   const { outbox, allowed } = parts(t, { allowed: [], dir });

@@ -80,7 +80,7 @@ test("a token file must be absolute, there, private, and hold a token", (t) => {
     ["token", /absolute/],
     [5, /absolute/],
     [path.join(temporaryDir(t), "none"), /can be read/],
-    ...[0o644, 0o640, 0o604, 0o620, 0o602, 0o610, 0o677].map((mode) => [file(t, TOKEN, mode), /nobody but its owner/]),
+    ...[0o644, 0o640, 0o604, 0o620, 0o602, 0o610, 0o677].map((mode) => [file(t, TOKEN, mode), /nobody else can reach/]),
     [path.dirname(file(t, TOKEN)), /can be read/],
     [file(t, ""), /64 hexadecimal/],
     [file(t, TOKEN.slice(0, -1)), /64 hexadecimal/],
@@ -94,6 +94,13 @@ test("a token file must be absolute, there, private, and hold a token", (t) => {
       (error) => error instanceof FatalError && error.code === "bad_settings" && error.message.includes("token_file") && why.test(error.message) && !error.message.includes(TOKEN),
     );
   }
+});
+
+test("a token file of another user is refused: whoever wrote it knows the token", (t) => {
+  const name = file(t, TOKEN);
+  const uid = fs.statSync(name).uid;
+  t.mock.method(process, "getuid", () => uid + 1);
+  assert.throws(() => readSettings({ token_file: name }), (error) => error instanceof FatalError && error.code === "bad_settings" && /a file of this user/.test(error.message));
 });
 
 test("a test may shorten single waits", (t) => {
