@@ -112,7 +112,7 @@ async fn two_accounts_with_one_folder_are_refused_however_it_is_written() {
             ("white", flock(other, written)),
         ];
         let place = place_with(&flocks);
-        fs::create_dir(place.path("nest")).unwrap();
+        place.make_dir("nest", 0o700);
         symlink(place.path("nest"), place.path("link")).unwrap();
         let ran = place.bridge(&RUN_ALL).await;
         refused(&place, &ran, &["`grey`", "`white`", "one folder", "hint: "]);

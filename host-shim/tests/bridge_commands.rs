@@ -332,3 +332,42 @@ async fn a_bridge_that_refuses_its_command_line_is_wrong_usage_with_its_own_word
 fn url_port(url: &str) -> u16 {
     url::Url::parse(url).unwrap().port().unwrap()
 }
+
+#[tokio::test]
+async fn a_folder_for_the_login_that_is_not_its_owners_alone_starts_no_bridge() {
+    let table: [(fn(&Place), &str, &str); 3] = [
+        (
+            |place| place.make_dir("nest", 0o755),
+            "is open to others (mode 0755)",
+            "chmod 700 ",
+        ),
+        (
+            |place| {
+                place.make_dir("real", 0o700);
+                std::os::unix::fs::symlink(place.path("real"), place.path("nest")).unwrap();
+            },
+            "is a link to",
+            "let auth_dir name that folder itself",
+        ),
+        (
+            |place| {
+                place.make_dir("open", 0o777);
+                let text = fs::read_to_string(place.path("loong.toml")).unwrap();
+                place.configure(&text.replace("~/nest", "~/open/nest"));
+            },
+            "everybody can exchange what lies in",
+            "chmod o-w ",
+        ),
+    ];
+    for (fault, words, step) in table {
+        let (place, port) = place();
+        fault(&place);
+        let ran = place.bridge(&["run"]).await;
+        assert_eq!(ran.code, Some(1), "{ran:#?}");
+        assert!(
+            ran.stderr.contains(words) && ran.stderr.contains(step),
+            "{ran:#?}"
+        );
+        assert!(!token_file(&place, port).exists(), "nothing was begun");
+    }
+}

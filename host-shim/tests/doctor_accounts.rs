@@ -20,7 +20,7 @@ type Fault = fn(&Place);
 
 #[tokio::test]
 async fn each_fault_of_an_accounts_folder_is_told_with_the_way_out() {
-    let table: [(Fault, &str, &str, &str); 8] = [
+    let table: [(Fault, &str, &str, &str); 9] = [
         (
             |_place| (),
             "warn",
@@ -50,9 +50,19 @@ async fn each_fault_of_an_accounts_folder_is_told_with_the_way_out() {
                 place.make_dir("real", 0o700);
                 symlink(place.path("real"), place.path("nest")).unwrap();
             },
-            "warn",
+            "fail",
             "is a link to",
             "auth_dir",
+        ),
+        (
+            |place| {
+                place.make_dir("open", 0o777);
+                let text = fs::read_to_string(place.path("loong.toml")).unwrap();
+                place.configure(&text.replace("~/nest", "~/open/nest"));
+            },
+            "fail",
+            "everybody can exchange",
+            "chmod o-w",
         ),
         (
             |place| {

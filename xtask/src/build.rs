@@ -211,7 +211,7 @@ fn install_home(built: &Built) -> Result<PathBuf> {
 }
 
 /// Asked of cargo, which knows `CARGO_TARGET_DIR` and every configuration file.
-fn target_directory() -> Result<PathBuf> {
+pub(crate) fn target_directory() -> Result<PathBuf> {
     let metadata =
         process::output(process::cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
     ensure!(

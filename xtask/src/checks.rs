@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::test::Count;
-use crate::{build, process};
+use crate::{build, process, supply_chain};
 
 const CRATES_THAT_NEVER_SHIP: [&str; 4] = ["wacore", "waproto", "whatsapp-rust", "libsignal"];
 
@@ -34,6 +34,7 @@ pub(crate) fn run() -> Result<Count> {
         ),
     );
     count.check("licences", nothing_foreign_ships());
+    supply_chain::check(&mut count);
     let tools = process::root().join("xtask/node-checks");
     let bridge = process::root().join("runtime-plugins/whatsapp-personal-bridge");
     let properties = build::node_properties();

@@ -11,6 +11,7 @@ mod checks;
 mod dist;
 mod process;
 mod setup;
+mod supply_chain;
 mod test;
 
 use std::process::ExitCode;

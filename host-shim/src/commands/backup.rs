@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::bridge_launches::entry;
 use super::bridge_status::plain;
+use super::doctor::auth_dir_refusal;
 use super::opened::{Opened, ready, selected, working_directory};
 use super::running_bridge::RunningBridge;
 use super::{bridge_install, opened};
@@ -106,15 +107,19 @@ async fn task(
     if entry_of.account.bridge_url.is_none() {
         ready(plugin, entry_of, Operation::Send)?;
     }
+    let folder = working_directory()?;
+    // The process runs in another folder than we do.
+    let auth_dir = folder.join(home.expand(auth_dir));
+    if let Some(refusal) = auth_dir_refusal(&auth_dir, &plugin.manifest.channel_id) {
+        return Err(refusal);
+    }
     let entry = entry(plugin)?;
     let program = node::node(std::env::var_os("PATH").as_deref()).await?;
     bridge_install::install(plugin, home, false, output).await?;
-    let folder = working_directory()?;
     Ok(Task {
         program,
         entry,
-        // The process runs in another folder than we do.
-        auth_dir: folder.join(home.expand(auth_dir)),
+        auth_dir,
         folder: folder.join(&plugin.directory),
         flags,
     })

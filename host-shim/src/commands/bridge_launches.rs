@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::all_accounts::enabled;
 use super::bridge_install;
 use super::bridge_places::{Place, apart};
+use super::doctor::auth_dir_refusal;
 use super::opened::{Opened, auth_dir, ready, selected, working_directory};
 use crate::bridge::launcher::Launch;
 use crate::bridge::node;
@@ -61,6 +62,11 @@ pub(super) async fn prepare(
         .map(|entry| place(plugin, entry, home))
         .collect::<Result<Vec<_>, _>>()?;
     apart(&places)?;
+    for (entry, place) in entries.iter().zip(&places) {
+        if let Some(refusal) = auth_dir_refusal(&place.auth_dir, &plugin.manifest.channel_id) {
+            return Err(about(&entry.account, refusal));
+        }
+    }
     let path = std::env::var_os("PATH");
     let program = node::node(path.as_deref()).await?;
     let accounts = entries.iter().map(|entry| &entry.account);
@@ -83,11 +89,13 @@ fn place(plugin: &Plugin, entry: &AccountReport, home: &Home) -> Result<Place, F
     ready(plugin, entry, Operation::Send)?;
     let account = &entry.account;
     let about = |failure| about(account, failure);
+    // The bridge runs in another folder than we do.
+    let auth_dir = home.expand(auth_dir(plugin, account).map_err(about)?);
+    let auth_dir = working_directory()?.join(auth_dir);
     Ok(Place {
         account: account.configured_label.clone(),
         address: address(account, &plugin.manifest.config_key).map_err(about)?,
-        // The bridge runs in another folder than we do.
-        auth_dir: working_directory()?.join(home.expand(auth_dir(plugin, account).map_err(about)?)),
+        auth_dir,
     })
 }
 

@@ -8,6 +8,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { FatalError } from "./errors.mjs";
+import { refuseForeignDir, refuseForeignFiles, refuseOpenWay } from "./private-dir.mjs";
 
 const PRIVATE_DIR = 0o700;
 const PRIVATE_FILE = 0o600;
@@ -20,28 +21,28 @@ const ENDING_LOOK_MS = 50;
 const DEAD = "ZX";
 
 /**
+ * Makes the directory where it is missing. What is not ours alone is refused before anything in it is read
+ * or written.
  * @param {string} dir
- * @throws {FatalError} `auth_dir_unusable`, `auth_dir_not_private`
+ * @throws {FatalError} `auth_dir_unusable`, `auth_dir_not_private`, `auth_dir_link`, `auth_dir_foreign`
  */
 export function prepareAuthDir(dir) {
   // Whatever this process creates from here on (the database's helper files too) is private.
   process.umask(OTHERS);
+  refuseOpenWay(dir);
   try {
+    refuseForeignDir(dir);
     fs.mkdirSync(dir, { recursive: true, mode: PRIVATE_DIR });
+    // Once more: whoever was faster may have made it.
+    refuseForeignDir(dir);
     fs.accessSync(dir, fs.constants.R_OK | fs.constants.W_OK | fs.constants.X_OK);
+    refuseForeignFiles(dir);
   } catch (error) {
+    if (error instanceof FatalError) throw error;
     throw new FatalError(
       "auth_dir_unusable",
       `the auth dir ${dir} cannot be used (${codeOf(error)})`,
       "name a directory that you may write to, with --auth-dir or auth_dir",
-    );
-  }
-  const mode = fs.statSync(dir).mode & 0o777;
-  if (process.platform !== "win32" && (mode & OTHERS) !== 0) {
-    throw new FatalError(
-      "auth_dir_not_private",
-      `the auth dir ${dir} can be reached by other users (mode ${mode.toString(8)}), and it holds the keys of the account`,
-      `run: chmod 700 '${dir.replaceAll("'", "'\\''")}'`,
     );
   }
 }

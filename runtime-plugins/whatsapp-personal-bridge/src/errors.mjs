@@ -46,6 +46,8 @@ export const FATAL_CODES = Object.freeze({
   restore_refused: 2,
   auth_dir_unusable: 3,
   auth_dir_not_private: 3,
+  auth_dir_link: 3,
+  auth_dir_foreign: 3,
   store_locked: 3,
   store_damaged: 3,
   store_read_only: 3,

@@ -199,9 +199,10 @@ export function shortReference(jid) {
 
 /**
  * @param {string} number with or without a leading `+`
- * @returns {string} a number that its owner recognises and nobody else can call
+ * @returns {string} a number that its owner recognises and nobody else can call; one that is short stays
  */
 export function shortPhone(number) {
+  if (number.includes("…")) return number;
   const digits = number.replace(/^\+/, "");
   // At most half of it, so that a short number is not told whole.
   const shown = Math.floor(digits.length / 2);

@@ -10,7 +10,7 @@ import { generateMessageIDV2, jidNormalizedUser, proto } from "@whiskeysockets/b
 import { isLinked, loadAuth } from "./auth-state.mjs";
 import { codeOf, Connection } from "./connection.mjs";
 import { RequestError } from "./errors.mjs";
-import { fromJid } from "./identity.mjs";
+import { fromJid, shortPhone } from "./identity.mjs";
 import { InOrder } from "./in-order.mjs";
 import { Journal } from "./journal.mjs";
 import { plainName } from "./names.mjs";
@@ -300,7 +300,9 @@ export class Session {
     this.#connectedSince = this.#changedAt;
     this.#connections += 1;
     this.#watch(connection);
-    this.#parts.emit("connected", { ...this.#self });
+    // Events are kept in logs: no whole number is in them.
+    const { phone, lid, name } = this.#self ?? { phone: null, lid: null, name: null };
+    this.#parts.emit("connected", { name, phone: phone && shortPhone(phone), lid_known: lid !== null });
     void this.#parts.outbox.resume();
   }
 

@@ -159,7 +159,7 @@ test("a store that belongs to somebody else ends the start, and is as it was", (
   const user = ordinaryUser(t, [dir]);
   if (user === null) return;
   openStore(dir).close();
-  readOnly(dir, user, "store_read_only");
+  readOnly(dir, user, "auth_dir_foreign");
 });
 
 /**

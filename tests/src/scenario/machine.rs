@@ -10,7 +10,9 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use super::ledger::Ledger;
 use super::process::{PATIENCE, Running};
+use super::secrecy::{self, Leak, Secret};
 
 /// A home directory of its own, gone when dropped.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ pub struct Machine {
     web_url: Option<String>,
     port: u16,
     environment: Vec<(&'static str, OsString)>,
+    ledger: Ledger,
 }
 
 /// What a finished command left behind.
@@ -64,6 +67,7 @@ impl Machine {
             web_url: web_url.map(str::to_owned),
             port: free_port()?,
             environment: Vec::new(),
+            ledger: Ledger::default(),
         })
     }
 
@@ -124,6 +128,7 @@ impl Machine {
 
     /// Writes the configuration file.
     pub fn configure(&self, text: &str) -> Result<()> {
+        self.ledger.knows(secrecy::configured(text));
         Ok(std::fs::write(self.config_file(), text)?)
     }
 
@@ -177,12 +182,33 @@ impl Machine {
 
     /// Runs `loong` to its end.
     pub async fn run(&self, arguments: &[&str]) -> Result<Finished> {
-        finish(self.loong(arguments)).await
+        self.ledger.collects(self.home.path());
+        let finished = finish(self.loong(arguments)).await?;
+        let arguments = owned(arguments);
+        for (stream, text) in [("out", &finished.stdout), ("err", &finished.stderr)] {
+            self.ledger.finished(&arguments, stream, text);
+        }
+        Ok(finished)
     }
 
     /// Starts `loong` and leaves it running.
     pub fn start(&self, name: &str, arguments: &[&str]) -> Result<Running> {
-        Running::start(name, self.loong(arguments))
+        self.ledger.collects(self.home.path());
+        let running = Running::start(name, self.loong(arguments))?;
+        Ok(running.kept_in(&self.ledger, owned(arguments)))
+    }
+
+    /// Has these stand nowhere in what is printed on this machine.
+    pub(super) fn keeps_secret(&self, secrets: impl IntoIterator<Item = Secret>) {
+        self.ledger.knows(secrets);
+    }
+
+    /// Where something stands in what its processes have printed so far, or could be asked for, that must not.
+    #[must_use]
+    pub fn leaks(&self) -> Vec<Leak> {
+        self.ledger.collects(self.home.path());
+        let heard = self.ledger.heard(self.home.path());
+        secrecy::leaks(&heard, &self.ledger.secrets(&heard))
     }
 
     /// Starts `loong` on a terminal of its own, where it can be typed to. Everything it prints comes
@@ -202,8 +228,13 @@ impl Machine {
             &format!("exec {}", line.join(" ")),
             "/dev/null",
         ]);
-        Running::start_typed_to(name, script)
+        let running = Running::start_typed_to(name, script)?;
+        Ok(running.kept_in(&self.ledger, owned(arguments)))
     }
+}
+
+fn owned(arguments: &[&str]) -> Vec<String> {
+    arguments.iter().map(|it| (*it).to_owned()).collect()
 }
 
 /// Runs a command to its end, with patience.

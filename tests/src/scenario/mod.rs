@@ -1,5 +1,5 @@
 //! What a story needs: a simulated WhatsApp, an operator's machine, and the real processes on it.
-//! Everything that a process printed is shown when a test fails.
+//! Everything that a process printed is shown when a test fails, and searched for secrets when a story ends.
 #![allow(
     clippy::panic,
     clippy::indexing_slicing,
@@ -10,10 +10,12 @@
 pub mod browser;
 pub mod devtools;
 pub mod drawn_qr;
+pub mod ledger;
 pub mod machine;
 pub mod pictured_qr;
 pub mod process;
 pub mod provider;
+pub mod secrecy;
 pub mod written;
 
 use std::time::Duration;
@@ -23,6 +25,7 @@ use anyhow::{Context, Result};
 pub use browser::{Browser, Looks};
 pub use machine::{Finished, Machine};
 pub use process::{PATIENCE, Running};
+pub use secrecy::Leak;
 
 use crate::sim::Simulator;
 
@@ -33,6 +36,8 @@ pub struct Scenario {
     pub machine: Machine,
     bridge: Option<Running>,
     serve: Option<Running>,
+    /// For the story that shows that leaks are found.
+    pub leaks_on_purpose: bool,
 }
 
 impl Scenario {
@@ -46,6 +51,7 @@ impl Scenario {
             machine,
             bridge: None,
             serve: None,
+            leaks_on_purpose: false,
         })
     }
 
@@ -263,11 +269,30 @@ impl Scenario {
     }
 }
 
+impl Scenario {
+    /// Where a secret, a number or a text stands that must not: in what was printed, in a record of who serves, in
+    /// the arguments or the environment of a process that `loong` started.
+    #[must_use]
+    pub fn leaks(&self) -> Vec<Leak> {
+        for process in [&self.bridge, &self.serve].into_iter().flatten() {
+            process.is_looked_at();
+        }
+        self.machine.keeps_secret(self.sim.secrets());
+        self.machine.leaks()
+    }
+}
+
 impl Drop for Scenario {
     fn drop(&mut self) {
+        let leaks = self.leaks();
         // Shown by the test runner for a failed test only.
         for process in [&self.bridge, &self.serve].into_iter().flatten() {
             println!("{process}");
+        }
+        // A story that fails already says why.
+        let told: Vec<String> = leaks.iter().map(Leak::to_string).collect();
+        if !std::thread::panicking() && !self.leaks_on_purpose {
+            assert!(told.is_empty(), "the story leaks:\n{}", told.join("\n"));
         }
     }
 }

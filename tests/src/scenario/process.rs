@@ -11,6 +11,8 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
 
+use super::ledger::Ledger;
+
 /// How long a story waits for anything before it fails: far more than anything takes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -19,13 +21,15 @@ pub struct Running {
     name: String,
     child: Child,
     keyboard: Option<ChildStdin>,
-    heard: Arc<Heard>,
+    heard: Arc<Record>,
     changes: watch::Receiver<usize>,
+    /// Of the machine that it runs on.
+    ledger: Option<Ledger>,
 }
 
 /// Everything a process has printed, in the order in which it arrived.
-#[derive(Default)]
-struct Heard {
+#[derive(Debug, Default)]
+pub(super) struct Record {
     lines: Mutex<Vec<Line>>,
 }
 
@@ -56,7 +60,7 @@ impl Running {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        let heard = Arc::new(Heard::default());
+        let heard = Arc::new(Record::default());
         let (tell, changes) = watch::channel(0);
         let tell = Arc::new(tell);
         let stdout = child.stdout.take().context("standard output is piped")?;
@@ -69,7 +73,23 @@ impl Running {
             child,
             heard,
             changes,
+            ledger: None,
         })
+    }
+
+    /// Has everything that it prints kept for the end of the story.
+    #[must_use]
+    pub(super) fn kept_in(mut self, ledger: &Ledger, arguments: Vec<String>) -> Self {
+        ledger.process(&self.name, arguments, Arc::clone(&self.heard));
+        self.ledger = Some(ledger.clone());
+        self
+    }
+
+    /// While it still runs: what could others see of it?
+    pub(super) fn is_looked_at(&self) {
+        if let (Some(ledger), Some(id)) = (&self.ledger, self.child.id()) {
+            ledger.looks_at(id);
+        }
     }
 
     /// Every line so far.
@@ -152,6 +172,7 @@ impl Running {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.is_looked_at();
         let id = self
             .child
             .id()
@@ -170,6 +191,7 @@ impl Running {
 
     /// Kills it as the kernel would, and waits until it is gone.
     pub async fn killed(&mut self) -> Result<()> {
+        self.is_looked_at();
         self.child.start_kill()?;
         self.child.wait().await?;
         Ok(())
@@ -197,6 +219,12 @@ impl fmt::Display for Running {
     }
 }
 
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.is_looked_at();
+    }
+}
+
 impl fmt::Debug for Running {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Running")
@@ -205,8 +233,8 @@ impl fmt::Debug for Running {
     }
 }
 
-impl Heard {
-    fn lines(&self) -> Vec<Line> {
+impl Record {
+    pub(super) fn lines(&self) -> Vec<Line> {
         self.lines
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -217,7 +245,7 @@ impl Heard {
 async fn listen(
     stream: &'static str,
     from: impl AsyncRead + Unpin,
-    heard: Arc<Heard>,
+    heard: Arc<Record>,
     tell: Arc<watch::Sender<usize>>,
 ) {
     let mut reader = BufReader::new(from);

@@ -18,6 +18,7 @@ use super::phone::Phone;
 use super::server;
 use super::world::{Shared, World};
 use super::writing;
+use crate::scenario::secrecy::{Kind, Secret};
 
 const OWNER: (&str, &str) = ("Olga", "15550001000");
 
@@ -60,6 +61,27 @@ impl Simulator {
             phone,
             address,
             server,
+        })
+    }
+
+    /// What is nobody's business: everybody's numbers and LIDs, and every text that was written or received.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        self.shared.look(|world| {
+            let mut found: Vec<Secret> = Vec::new();
+            for person in world.people.values() {
+                found.push(Secret::new(Kind::Number, "a number", &person.number));
+                found.push(Secret::new(Kind::Number, "a LID", &person.lid));
+                let received = person
+                    .devices()
+                    .filter_map(|device| person.endpoint(device));
+                for received in received.flat_map(|endpoint| &endpoint.received) {
+                    found.push(Secret::new(Kind::Text, "a text", &received.text));
+                }
+            }
+            let written = world.written.iter();
+            found.extend(written.map(|text| Secret::new(Kind::Text, "a text", text)));
+            found
         })
     }
 

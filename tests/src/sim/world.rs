@@ -30,6 +30,8 @@ pub(crate) struct World {
     pub(crate) marks_late: bool,
     /// How many seconds ago people say that they wrote what they write now.
     pub(crate) written_ago: u64,
+    /// Every text that anybody wrote to a linked client.
+    pub(crate) written: Vec<String>,
     pub(crate) journal: Journal,
     pub(crate) faults: Faults,
     /// How many QR codes one connection can show.
@@ -54,6 +56,7 @@ impl World {
             lines: Lines::default(),
             marks_late: false,
             written_ago: 0,
+            written: Vec::new(),
             journal: Journal::default(),
             faults: Faults::default(),
             qr_references: QR_REFERENCES,

@@ -17,7 +17,7 @@ use waproto::whatsapp::message::{
 use waproto::whatsapp::{HistorySync, Message};
 
 use super::clock;
-use super::content::announcement;
+use super::content::{self, announcement};
 use super::device::Sealed;
 use super::group::GroupState;
 use super::mail::{Fate, Origin};
@@ -399,6 +399,7 @@ fn post(
     mut sealed: Vec<Sealed>,
     message: Message,
 ) -> Result<String> {
+    world.written.push(content::text_of(&message));
     damage(world, author, &mut sealed)?;
     let id = new_id();
     let inner = message

@@ -1,17 +1,21 @@
-//! The folder of an account's login: whoever can read it is the account.
+//! The folder of an account's login: whoever can read it is the account. What doctor fails, no command uses; the
+//! bridge looks once more by itself, as others start it too (`private-dir.mjs` there).
 
 use std::path::{Path, PathBuf};
 
 use super::check::{Checks, Finding, Id, Status};
-use super::folder::{Wanted, judge, look, obstacle};
+use super::folder::{Wanted, judge, look, obstacle, open_above};
 use super::remedy::Remedy;
 use crate::catalog::bridge_command;
+use crate::commands::shell::quoted;
+use crate::error::Failure;
 use crate::home::Home;
 
 const PRIVATE: Wanted = Wanted {
     closed: 0o077,
     open: Status::Fail,
     danger: "who reads it can be you",
+    link: Status::Fail,
 };
 
 /// Looks at the folder that is `written`, and answers where it is.
@@ -24,10 +28,7 @@ pub(super) fn examine(
 ) -> PathBuf {
     let expanded = home.expand(written);
     let path = directory.join(&expanded);
-    let found = match look(&path) {
-        None => missing(&path, channel),
-        Some(place) => judge(&path, &place, PRIVATE, "auth_dir"),
-    };
+    let found = verdict(&path, channel);
     let found = if found.status == Status::Ok && expanded.is_relative() {
         Finding::warn(
             format!(
@@ -41,6 +42,35 @@ pub(super) fn examine(
     };
     checks.add(Id::AuthDir, found);
     path
+}
+
+/// Why the folder at `path`, which is absolute, may not be used; none when it may, or can be made.
+pub(in crate::commands) fn refusal(path: &Path, channel: &str) -> Option<Failure> {
+    let found = verdict(path, channel);
+    let refused = found.status == Status::Fail;
+    refused.then(|| Failure::operator("auth_dir_refused", found.seen).hint(found.hint))
+}
+
+fn verdict(path: &Path, channel: &str) -> Finding {
+    // A slash at the end would follow the link.
+    let path: &Path = &path.components().collect::<PathBuf>();
+    if let Some((above, mode)) = open_above(path) {
+        return Finding::fail(
+            format!(
+                "everybody can exchange what lies in {} (mode {mode:04o}), and {} does",
+                above.display(),
+                path.display()
+            ),
+            format!(
+                "chmod o-w {}, or let auth_dir name another folder",
+                quoted(&above)
+            ),
+        );
+    }
+    match look(path) {
+        None => missing(path, channel),
+        Some(place) => judge(path, &place, PRIVATE, "auth_dir"),
+    }
 }
 
 fn missing(path: &Path, channel: &str) -> Finding {
@@ -117,12 +147,60 @@ mod tests {
         for (written, status, seen) in [
             ("~/file", Status::Fail, "is no folder"),
             ("~/file/auth", Status::Fail, "cannot be looked at"),
-            ("~/link", Status::Warn, "is a link to"),
+            ("~/link", Status::Fail, "is a link to"),
+            ("~/link/", Status::Fail, "is a link to"),
+            ("~/link/.", Status::Fail, "is a link to"),
             ("~/dangling", Status::Fail, "not there"),
         ] {
             let found = looked_at(place.path(), written);
             assert_eq!(found.status, status, "{found:?}");
             assert!(found.seen.contains(seen), "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_doctor_fails_is_refused_with_the_same_words_and_one_that_can_be_made_is_not() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        let make = |name: &str, mode| {
+            fs::create_dir(at(name)).unwrap();
+            fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        make("private", 0o700);
+        make("readable", 0o740);
+        make("exchanged", 0o777);
+        symlink(at("private"), at("link")).unwrap();
+        for (name, words, step) in [
+            ("readable", "open to others (mode 0740)", "chmod 700 "),
+            ("link", "is a link to", "name that folder itself"),
+            (
+                "exchanged/auth",
+                "everybody can exchange what lies in",
+                "chmod o-w ",
+            ),
+        ] {
+            let refused = refusal(&at(name), "pigeon-post").unwrap();
+            assert_eq!(refused.code, "auth_dir_refused");
+            assert!(refused.message.contains(words), "{refused}");
+            assert!(refused.hint.unwrap().contains(step), "{name}");
+        }
+        for name in ["private", "new"] {
+            assert_eq!(refusal(&at(name), "pigeon-post"), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_folder_of_another_user_is_refused() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("only root can give a folder away, so one is not tried here");
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(place.path(), Some(65_534), None).unwrap();
+        let refused = refusal(place.path(), "pigeon-post").unwrap();
+        assert!(
+            refused.message.contains("belongs to another user"),
+            "{refused}"
+        );
     }
 }

@@ -12,6 +12,7 @@ use super::check::{Finding, Status};
 use super::reach::{me, split};
 use super::remedy::Remedy;
 use crate::commands::shell::quoted;
+use crate::real_path::real;
 
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub(super) struct Wanted {
     /// What it is when they do, and what comes of it.
     pub(super) open: Status,
     pub(super) danger: &'static str,
+    /// What it is when the path is a link.
+    pub(super) link: Status,
 }
 
 /// Looks at `path`; none when nothing is there.
@@ -129,13 +132,25 @@ pub(super) fn judge(path: &Path, place: &Place, wanted: Wanted, key: &str) -> Fi
             format!("make its disk writable, or let {key} name a folder on another"),
         )
     } else if let Some(real) = &folder.link {
-        Finding::warn(
+        Finding::new(
+            wanted.link,
             format!("{shown} is a link to {}", real.display()),
             format!("let {key} name that folder itself, if it is the one that is meant"),
         )
     } else {
         Finding::ok(format!("{shown}, mode {mode:04o}"))
     }
+}
+
+/// The first folder above `path`, as it is written or as it is, where everybody can exchange what lies in it, and its
+/// mode. A group that may write there is believed: on many systems it is the owner's own.
+pub(super) fn open_above(path: &Path) -> Option<(PathBuf, u32)> {
+    let above = path.parent()?;
+    let real = real(above);
+    above.ancestors().chain(real.ancestors()).find_map(|place| {
+        let mode = fs::metadata(place).ok()?.permissions().mode() & 0o7777;
+        (mode & 0o1002 == 0o002).then(|| (place.to_path_buf(), mode))
+    })
 }
 
 /// Why the missing folder `path` could not be made.
@@ -169,6 +184,7 @@ mod tests {
         closed: 0o077,
         open: Status::Fail,
         danger: "who reads it can be you",
+        link: Status::Fail,
     };
 
     fn folder(mode: u32) -> Folder {
@@ -247,7 +263,7 @@ mod tests {
             ),
             (
                 with(|f| f.link = Some("/c".into())),
-                Status::Warn,
+                Status::Fail,
                 "a link to /c",
                 "auth_dir",
                 false,
@@ -268,9 +284,16 @@ mod tests {
             closed: 0o022,
             open: Status::Warn,
             danger: "x",
+            link: Status::Warn,
         };
         let judged = |mode| judge(Path::new("/a"), &Place::Folder(folder(mode)), wanted, "k");
         assert_eq!(judged(0o755).status, Status::Ok);
+        let link = Folder {
+            link: Some("/c".into()),
+            ..folder(0o755)
+        };
+        let link = judge(Path::new("/a"), &Place::Folder(link), wanted, "k");
+        assert_eq!(link.status, Status::Warn);
         let open = judged(0o775);
         assert_eq!(
             (open.status, open.hint.as_str()),
@@ -297,6 +320,44 @@ mod tests {
         let real = fs::canonicalize(at("folder")).unwrap();
         assert!(
             matches!(look(&at("link")), Some(Place::Folder(Folder { link: Some(to), .. })) if to == real)
+        );
+    }
+
+    #[test]
+    fn a_folder_that_everybody_can_write_to_is_found_above_also_behind_a_link_and_a_sticky_one_is_none()
+     {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        let change = |name: &str, mode| {
+            fs::set_permissions(at(name), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        fs::create_dir_all(at("open/real")).unwrap();
+        fs::create_dir(at("closed")).unwrap();
+        std::os::unix::fs::symlink(at("open/real"), at("closed/link")).unwrap();
+        std::os::unix::fs::symlink(at("closed"), at("open/link")).unwrap();
+        for (mode, found) in [
+            (0o777, true),
+            (0o702, true),
+            (0o1777, false),
+            (0o775, false),
+        ] {
+            change("open", mode);
+            for path in [
+                "open/auth",
+                "open/a/b/auth",
+                "closed/link/auth",
+                "open/link/auth",
+            ] {
+                let above = open_above(&at(path)).map(|(_, mode)| mode);
+                assert_eq!(above, found.then_some(mode), "{path}");
+            }
+        }
+        change("open", 0o777);
+        assert_eq!(open_above(&at("closed/auth")), None);
+        assert_eq!(
+            open_above(&at("open")),
+            None,
+            "itself is another's question"
         );
     }
 

@@ -19,11 +19,13 @@ const ROOT: Wanted = Wanted {
     closed: 0o022,
     open: Status::Warn,
     danger: "they can put files of theirs in the place of yours",
+    link: Status::Warn,
 };
 const RUN: Wanted = Wanted {
     closed: 0o077,
     open: Status::Warn,
     danger: "the tokens of your bridges are kept here",
+    link: Status::Warn,
 };
 
 /// Checks all of it.

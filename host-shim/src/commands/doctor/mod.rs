@@ -27,6 +27,7 @@ mod store_lock;
 
 use serde::Serialize;
 
+pub(super) use self::auth_dir::refusal as auth_dir_refusal;
 use self::check::{Check, Checks, Id, Status, subject};
 use self::remedy::{Fix, Remedy};
 use super::opened::{Loader, Survey, working_directory};
