@@ -10,7 +10,7 @@ use whatsapp_personal_plugin::channel::{Account, Operation};
 use whatsapp_personal_plugin::config::{Severity, known_keys};
 use whatsapp_personal_plugin::report::{Asked, Health, Report, validate};
 
-use crate::input::{Chat, chat, json, text, text_with};
+use crate::input::{Chat, chat, json, like, text, text_with};
 
 const WORDS: &[&str] = &[
     "enabled",
@@ -364,7 +364,12 @@ fn asked() -> impl Strategy<Value = Option<String>> {
 }
 
 fn secret() -> impl Strategy<Value = String> {
-    ("[a-zA-Z0-9]{9,30}", "[a-z]", "[0-9]", "[a-zA-Z0-9]{9,30}")
+    (
+        like("[a-zA-Z0-9]{9,30}"),
+        like("[a-z]"),
+        like("[0-9]"),
+        like("[a-zA-Z0-9]{9,30}"),
+    )
         .prop_map(|(a, b, c, d)| format!("{a}{b}{c}{d}"))
 }
 
@@ -395,7 +400,7 @@ impl Meant {
 
 fn accounts() -> impl Strategy<Value = BTreeMap<String, Meant>> {
     let chats = prop::collection::vec((chat(), any::<prop::sample::Index>()), 1..4);
-    let account = ("x[a-z0-9]{0,6}", any::<bool>(), chats);
+    let account = (like("x[a-z0-9]{0,6}"), any::<bool>(), chats);
     // One port each: two accounts on one would be an issue.
     prop::collection::vec(account, 1..5).prop_map(|accounts| {
         let mut port = 1_000;

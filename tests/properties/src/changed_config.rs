@@ -5,7 +5,7 @@ use std::fs;
 use loong::config_edit::ConfigEdit;
 use proptest::prelude::*;
 
-use crate::input::{self, text};
+use crate::input::{self, like, text};
 
 properties!(
     a_change_changes_what_was_meant_and_keeps_every_comment(
@@ -201,7 +201,7 @@ fn change() -> impl Strategy<Value = Change> {
         3 => word().prop_map(What::Add),
         3 => word().prop_map(What::Remove),
         1 => Just(What::CopyToWork),
-        1 => ("[a-z]{1,3}|enabled", any::<bool>()).prop_map(|(key, value)| What::Set(key, value)),
+        1 => (like("[a-z]{1,3}|enabled"), any::<bool>()).prop_map(|(key, value)| What::Set(key, value)),
         1 => text().prop_map(What::Describe),
     ];
     (table, what).prop_map(|(table, what)| Change { table, what })

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::strategy::{NewTree, ValueTree};
+use proptest::string::{RegexGeneratorStrategy, string_regex};
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -148,13 +149,18 @@ const STRANGE: &[char] = &[
     '_',
 ];
 
+/// Texts that a regular expression matches, read once: proptest would read it again for each case.
+pub(crate) fn like(expression: &str) -> RegexGeneratorStrategy<String> {
+    string_regex(expression).unwrap()
+}
+
 /// Any text: bytes taken for one, printable text, strange characters.
 pub(crate) fn text() -> impl Strategy<Value = String> {
     let strange = prop::collection::vec(prop::sample::select(STRANGE), 0..40);
     let drawn = prop_oneof![
         AnyBytes.prop_map(as_text),
         strange.prop_map(String::from_iter),
-        "\\PC{0,60}",
+        like("\\PC{0,60}"),
         Just(String::new()),
     ];
     Or {
@@ -167,9 +173,9 @@ pub(crate) fn text() -> impl Strategy<Value = String> {
 pub(crate) fn text_with(words: &'static [&'static str]) -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => prop::sample::select(words).prop_map(str::to_owned),
-        2 => "[0-9]{1,16}",
+        2 => like("[0-9]{1,16}"),
         2 => prop::sample::select(STRANGE).prop_map(String::from),
-        1 => "[a-zA-Z_-]{1,8}",
+        1 => like("[a-zA-Z_-]{1,8}"),
     ];
     let drawn = prop_oneof![
         prop::collection::vec(piece, 0..10).prop_map(|pieces| pieces.concat()),
@@ -251,8 +257,8 @@ pub(crate) fn contact() -> impl Strategy<Value = Chat> {
 }
 
 pub(crate) fn group() -> impl Strategy<Value = Chat> {
-    let new = "[0-9]{10,25}";
-    let old = ("[1-9][0-9]{6,14}", "[0-9]{1,15}")
+    let new = like("[0-9]{10,25}");
+    let old = (like("[1-9][0-9]{6,14}"), like("[0-9]{1,15}"))
         .prop_map(|(founder, founded)| format!("{founder}-{founded}"));
     prop_oneof![new.boxed(), old.boxed()].prop_map(|id| Chat {
         canonical: format!("{id}@g.us"),
@@ -266,7 +272,7 @@ pub(crate) fn group() -> impl Strategy<Value = Chat> {
 }
 
 fn phone() -> impl Strategy<Value = Chat> {
-    ("[1-9][0-9]{6,14}", 0_usize..6, 0_u32..100).prop_map(|(digits, at, device)| {
+    (like("[1-9][0-9]{6,14}"), 0_usize..6, 0_u32..100).prop_map(|(digits, at, device)| {
         let (head, tail) = digits.split_at(at);
         Chat {
             canonical: format!("+{digits}"),
@@ -286,7 +292,7 @@ fn phone() -> impl Strategy<Value = Chat> {
 }
 
 fn lid() -> impl Strategy<Value = Chat> {
-    ("[0-9]{1,20}", 0_u32..100).prop_map(|(digits, device)| Chat {
+    (like("[0-9]{1,20}"), 0_u32..100).prop_map(|(digits, device)| Chat {
         canonical: format!("{digits}@lid"),
         spellings: vec![
             format!("{digits}@lid"),

@@ -111,7 +111,7 @@ mod tests {
         let property = Property {
             name: "all_numbers_are_small",
             cost: 1,
-            tried: |trial| trial.of(&(0_u32..1_000), |number| assert!(number < 100, "too large")),
+            tried: |trial| trial.of(|| 0_u32..1_000, |number| assert!(number < 100, "too large")),
         };
         let broken = property.hold(1_000, Some(7)).unwrap_err();
         assert_eq!(broken.input, "100");

@@ -1,7 +1,10 @@
 //! Inputs that libFuzzer makes. Its first bytes choose the shape of a case, as a seed; the others are the texts,
 //! bytes and documents in it, so that a small change of theirs is a small change of the case, and it can learn.
 
+use std::any::{Any, TypeId};
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 
 use proptest::strategy::{Just, NewTree, Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -13,18 +16,40 @@ const SEED: usize = 4;
 thread_local! {
     /// What is left of a case's texts; none while proptest draws.
     static TEXTS: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+    static INPUTS: RefCell<HashMap<TypeId, Rc<dyn Any>>> = RefCell::default();
 }
 
 /// A runner that makes one case from `bytes`.
 pub(crate) fn runner(bytes: &[u8]) -> TestRunner {
     let (shape, texts) = bytes.split_at(bytes.len().min(SEED));
-    let mut seed = [0; 32];
-    seed[..shape.len()].copy_from_slice(shape);
     TEXTS.set(Some(texts.to_vec()));
+    let algorithm = RngAlgorithm::XorShift;
     TestRunner::new_with_rng(
         Config::default(),
-        TestRng::from_seed(RngAlgorithm::ChaCha, &seed),
+        TestRng::from_seed(algorithm, &spread(shape)),
     )
+}
+
+/// The inputs of a property, made once: most of what they cost is the regular expressions in them.
+pub(crate) fn once<S: 'static, M: Fn() -> S + 'static>(make: M) -> Rc<S> {
+    let known = INPUTS.with_borrow(|inputs| inputs.get(&TypeId::of::<M>()).cloned());
+    let inputs = known.unwrap_or_else(|| Rc::new(make()));
+    INPUTS.with_borrow_mut(|all| all.insert(TypeId::of::<M>(), Rc::clone(&inputs)));
+    inputs
+        .downcast()
+        .expect("each closure has a type of its own")
+}
+
+/// A few bytes as a seed in which every bit counts.
+fn spread(bytes: &[u8]) -> [u8; 16] {
+    let mut word = [0; 8];
+    word[..bytes.len()].copy_from_slice(bytes);
+    let first = (u64::from_le_bytes(word) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let second = (first ^ (first >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mut seed = [0; 16];
+    seed[..8].copy_from_slice(&first.to_le_bytes());
+    seed[8..].copy_from_slice(&second.to_le_bytes());
+    seed
 }
 
 /// Inputs of `drawn`, and in a case of libFuzzer's what `read` makes of its bytes as long as there are some.

@@ -11,7 +11,7 @@ use loong::home::Home;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::input::{self, json, text, text_with};
+use crate::input::{self, json, like, text, text_with};
 
 const WORDS: &[&str] = &[
     "api_version",
@@ -69,8 +69,8 @@ properties!(
     ),
     what_is_well_written_is_read_as_it_is_written(
         (
-            "[a-z][a-z-]{0,10}",
-            "[a-z]{1,8}(/[a-z.]{1,8}x){0,2}",
+            like("[a-z][a-z-]{0,10}"),
+            like("[a-z]{1,8}(/[a-z.]{1,8}x){0,2}"),
             prop::collection::vec(text(), 0..4),
             any::<u32>(),
             prop::collection::vec((text(), text()), 0..4)
@@ -232,5 +232,5 @@ fn good(channel: &str, file: &str, aliases: &[String]) -> Value {
 }
 
 fn folder() -> impl Strategy<Value = String> {
-    "[a-z]{1,3}(/[a-z .é]{1,3}x){0,3}"
+    like("[a-z]{1,3}(/[a-z .é]{1,3}x){0,3}")
 }

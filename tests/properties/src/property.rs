@@ -74,13 +74,17 @@ impl Property {
 
 impl Trial<'_> {
     #[doc(hidden)]
-    pub fn of<S: Strategy>(self, inputs: &S, holds: impl Fn(S::Value)) -> Result<(), Broken>
+    pub fn of<S: Strategy + 'static>(
+        self,
+        inputs: impl Fn() -> S + 'static,
+        holds: impl Fn(S::Value),
+    ) -> Result<(), Broken>
     where
         S::Value: Debug,
     {
         match self {
             Self::Drawn(mut runner) => runner
-                .run(inputs, |input| {
+                .run(&inputs(), |input| {
                     holds(input);
                     Ok(())
                 })
@@ -97,7 +101,7 @@ impl Trial<'_> {
             Self::Made(bytes) => {
                 let mut runner = made::runner(bytes);
                 // Bytes of which no input can be made are nobody's fault.
-                if let Ok(input) = inputs.new_tree(&mut runner) {
+                if let Ok(input) = made::once(inputs).new_tree(&mut runner) {
                     holds(input.current());
                 }
                 Ok(())
@@ -113,7 +117,7 @@ macro_rules! properties {
         pub(crate) const ALL: &[$crate::Property] = &[$($crate::Property {
             name: stringify!($name),
             cost: 1 $(* $cost)?,
-            tried: |trial| trial.of(&$inputs, |$input| $body),
+            tried: |trial| trial.of(|| $inputs, |$input| $body),
         }),+];
 
         #[cfg(test)]

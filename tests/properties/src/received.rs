@@ -14,7 +14,7 @@ use whatsapp_personal_plugin::send::{OutboundMessage, send};
 use whatsapp_personal_plugin::serve_step::{Receive, Verdict, finish, receive, settle};
 use whatsapp_personal_plugin::target::Target;
 
-use crate::input::{chat, json, text, text_with};
+use crate::input::{chat, json, like, text, text_with};
 
 const WORDS: &[&str] = &[
     "method",
@@ -183,7 +183,7 @@ properties!(
         }
     ),
     what_cannot_be_read_is_told_without_a_word_of_it(
-        ("[a-z]{16}", any::<u8>(), json(WORDS)),
+        (like("[a-z]{16}"), any::<u8>(), json(WORDS)),
         |(secret, holes, broken)| {
             let mut message = json!({
                 "session": { "conversation_id": secret, "participant_id": secret },
@@ -351,7 +351,7 @@ fn inbound() -> impl Strategy<Value = Value> {
 
 /// A word that stands in a text, and the text.
 fn secret_text() -> impl Strategy<Value = (String, String)> {
-    ("[a-z]{20}", text(), text()).prop_map(|(secret, before, after)| {
+    (like("[a-z]{20}"), text(), text()).prop_map(|(secret, before, after)| {
         let text = format!("{before}{secret}{after}");
         (secret, text)
     })

@@ -11,7 +11,7 @@ use whatsapp_personal_plugin::identity::Identity;
 use whatsapp_personal_plugin::send::{OutboundMessage, send};
 use whatsapp_personal_plugin::serve_step::{Receive, Verdict, finish, receive, settle};
 
-use crate::input::{Chat, chat, json, text};
+use crate::input::{Chat, chat, json, like, text};
 
 /// A bridge that takes everything, and keeps what it was asked.
 #[derive(Debug, Default)]
@@ -202,7 +202,7 @@ properties!(
     what_is_given_back_names_its_message(
         (
             account(),
-            "[a-z0-9]{1,12}",
+            like("[a-z0-9]{1,12}"),
             text(),
             prop::option::of(any::<u32>()),
             any::<bool>()
@@ -301,7 +301,7 @@ pub(crate) fn account() -> impl Strategy<Value = Account> {
         Just(vec!["*".to_owned()]),
         prop::collection::vec(chat().prop_map(|chat| chat.canonical), 0..3),
     ];
-    ("[a-z0-9]{1,8}", text(), text(), chats).prop_filter_map(
+    (like("[a-z0-9]{1,8}"), text(), text(), chats).prop_filter_map(
         "a word of the grammar",
         |(id, label, folder, chats)| {
             (!["contact", "group"].contains(&id.as_str())).then(|| Account {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use whatsapp_personal_plugin::boundary::Environment;
 use whatsapp_personal_plugin::report::{Asked, Report, validate};
 
-use crate::input::text_with;
+use crate::input::{like, text_with};
 
 const WORDS: &[&str] = &[
     "0", "24", "90", "h", "m", "s", "d", "-", "+", " ", ".", "2.3000.1", "mention", "always",
@@ -91,7 +91,7 @@ properties!(
     ),
     a_version_is_three_numbers(
         prop_oneof![
-            "[0-9]{1,12}(\\.[0-9]{1,12}){0,4}".boxed(),
+            like("[0-9]{1,12}(\\.[0-9]{1,12}){0,4}").boxed(),
             text_with(WORDS).boxed()
         ],
         |written| {

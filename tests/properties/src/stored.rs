@@ -14,7 +14,7 @@ use loong::serve::runtime_state::{Folder, Moment, Record, Served, Wanted, claim}
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::input::{self, bytes, json, text};
+use crate::input::{self, bytes, json, like, text};
 
 const WORDS: &[&str] = &[
     "version",
@@ -105,8 +105,12 @@ properties!(
     a_token_is_64_hexadecimal_digits_or_none(
         prop_oneof![
             bytes().boxed(),
-            "[0-9a-fA-F]{62,66}".prop_map(String::into_bytes).boxed(),
-            " ?[0-9a-f]{64}\n?".prop_map(String::into_bytes).boxed()
+            like("[0-9a-fA-F]{62,66}")
+                .prop_map(String::into_bytes)
+                .boxed(),
+            like(" ?[0-9a-f]{64}\n?")
+                .prop_map(String::into_bytes)
+                .boxed()
         ],
         5,
         |content| {

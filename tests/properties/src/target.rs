@@ -5,7 +5,7 @@ use whatsapp_personal_plugin::account::normalised_id;
 use whatsapp_personal_plugin::channel::{ALIASES, CHANNEL_ID};
 use whatsapp_personal_plugin::target::{Target, is_reserved_account};
 
-use crate::input::{Chat, chat, text, text_with};
+use crate::input::{Chat, chat, like, text, text_with};
 
 const WORDS: &[&str] = &[
     "whatsapp-personal",
@@ -154,7 +154,7 @@ const ZEROS: &[char] = &[
 fn account() -> impl Strategy<Value = String> {
     let name = prop_oneof![
         prop::sample::select(vec!["default", "work", "home"]).prop_map(str::to_owned),
-        "[a-z0-9]([a-z0-9_-]{0,8}[a-z0-9])?",
+        like("[a-z0-9]([a-z0-9_-]{0,8}[a-z0-9])?"),
     ];
     name.prop_filter("a name of the channel", |name| !is_reserved_account(name))
 }

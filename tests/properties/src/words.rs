@@ -6,7 +6,7 @@ use loong::nearest::nearest;
 use proptest::prelude::*;
 use whatsapp_personal_plugin::unknown_key;
 
-use crate::input::{text, text_with};
+use crate::input::{like, text, text_with};
 
 const FILTER: &[&str] = &[
     "loong", "::", "serve", "=", ",", "debug", "INFO", "off", "trace", "hyper", "genai", " ",
@@ -88,7 +88,7 @@ fn name() -> impl Strategy<Value = String> {
             "allowed_chat_ids"
         ])
         .prop_map(str::to_owned),
-        "[a-c_-]{0,6}",
+        like("[a-c_-]{0,6}"),
         text(),
     ]
 }
