@@ -69,8 +69,9 @@ properties!(
                         Ok(settings) => {
                             assert!(settings.concurrency > 0 && !settings.timeout.is_zero())
                         }
+                        // What is wrong with a value says what it must be.
                         Err(failure) => assert!(
-                            !failure.message.is_empty() && failure.hint.is_some(),
+                            failure.hint.is_some() || failure.message.contains("must "),
                             "{failure:?}"
                         ),
                     }
