@@ -19,6 +19,8 @@ pub struct ConfigEdit {
     path: PathBuf,
     /// What the file held when it was read; none when there was none.
     before: Option<String>,
+    /// The document as it was then: it keeps neither a byte order mark nor CR.
+    unchanged: String,
     document: DocumentMut,
 }
 
@@ -35,7 +37,7 @@ impl ConfigEdit {
             Err(error) if error.is_missing() => None,
             Err(error) => return Err(unusable(&path, "cannot be read", error)),
         };
-        let document = before
+        let document: DocumentMut = before
             .as_deref()
             .unwrap_or_default()
             .parse()
@@ -43,6 +45,7 @@ impl ConfigEdit {
         Ok(Self {
             path,
             before,
+            unchanged: document.to_string(),
             document,
         })
     }
@@ -144,7 +147,12 @@ impl ConfigEdit {
 
     /// What would be written.
     pub fn text(&self) -> String {
-        self.document.to_string()
+        let text = self.document.to_string();
+        match &self.before {
+            Some(before) if text == self.unchanged => before.clone(),
+            Some(before) => written_like(before, text),
+            None => text,
+        }
     }
 
     /// Whether saving would change anything.
@@ -180,6 +188,24 @@ impl ConfigEdit {
     }
 }
 
+/// `text` with the byte order mark and the line ends that `before` has, as far as it means the same with
+/// them: in a text of several lines they are part of it.
+fn written_like(before: &str, mut text: String) -> String {
+    const MARK: char = '\u{feff}';
+    let line_ends = |of: &str| before.matches(of).count();
+    if line_ends("\r\n") > 0 && line_ends("\r\n") == line_ends("\n") {
+        let ended = text.replace("\r\n", "\n").replace('\n', "\r\n");
+        let meaning = |text: &str| toml::from_str::<toml::Table>(text).ok();
+        if meaning(&ended) == meaning(&text) {
+            text = ended;
+        }
+    }
+    if before.starts_with(MARK) {
+        text.insert(0, MARK);
+    }
+    text
+}
+
 /// Adds to a list written over several lines a line like the last one, to any other an entry.
 fn append(list: &mut Array, word: &str) {
     let mut value = Value::from(word);
@@ -207,6 +233,12 @@ fn append(list: &mut Array, word: &str) {
         comment + rest.find('\n').unwrap_or(rest.len())
     });
     let (said, rest) = behind.split_at(said);
+    // Behind a comment only a new line is not part of it.
+    let indent = if said.is_empty() || indent.starts_with('\n') {
+        indent
+    } else {
+        "\n  "
+    };
     value.decor_mut().set_prefix(format!("{said}{indent}"));
     list.push_formatted(value);
     list.set_trailing(rest);
@@ -268,6 +300,24 @@ allowed_chat_ids = [
         change(&mut edit);
         edit.save().unwrap();
         fs::read_to_string(&file).unwrap()
+    }
+
+    #[test]
+    fn a_file_of_another_system_keeps_its_mark_and_its_line_ends() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("config.toml");
+        let before = "\u{feff}[pigeon]\r\nenabled = false # for now\r\n";
+        fs::write(&file, before).unwrap();
+        let mut edit = ConfigEdit::open(&file).unwrap();
+        assert!(!edit.is_changed());
+        edit.set(&["pigeon"], "enabled", true).unwrap();
+        edit.save().unwrap();
+        let now = fs::read_to_string(&file).unwrap();
+        assert_eq!(now, before.replace("false", "true"));
+        assert!(toml::from_str::<toml::Table>(&now).is_ok());
+        // Where they are mixed, nothing is made alike as long as nothing is changed.
+        fs::write(&file, "a = 1\r\nb = 2\n").unwrap();
+        assert!(!ConfigEdit::open(&file).unwrap().is_changed());
     }
 
     #[test]

@@ -41,8 +41,8 @@ impl BridgeAddress {
     /// looked up.
     pub fn parse(url: &str) -> Result<Self, AddressError> {
         let written = url.trim();
-        let parsed =
-            Url::parse(written).map_err(|_ignored| AddressError::NoUrl(quoted_value(url)))?;
+        let parsed = Url::parse(written)
+            .map_err(|_ignored| AddressError::NoUrl(quoted_value(&without_secrets(url))))?;
         if !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(AddressError::Credentials(redacted(&parsed)));
         }
@@ -202,6 +202,17 @@ fn is_plainly(written: &str, parsed: &Url) -> bool {
     }
 }
 
+/// As much of what is no URL as cannot be a password or a secret path.
+fn without_secrets(written: &str) -> String {
+    if written.contains('@') {
+        return "\u{2026}".to_owned();
+    }
+    let host = written.find("://").map_or(0, |at| at + 3);
+    let rest = written.get(host..).unwrap_or_default();
+    let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
+    written.get(..host + end).unwrap_or_default().to_owned()
+}
+
 fn redacted(url: &Url) -> String {
     format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default())
 }
@@ -279,6 +290,18 @@ mod tests {
                 }
             };
             assert_eq!(seen, case["connects"], "{url:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_told_without_its_secrets() {
+        for (url, shown) in [
+            ("http://ana:pw@127.0.0.1:65536/", "\u{2026}"),
+            ("http://127.0.0.1:65536/secret", "http://127.0.0.1:65536"),
+            ("127.0.0.1:x?secret", "127.0.0.1:x"),
+        ] {
+            let refused = AddressError::NoUrl(shown.to_owned());
+            assert_eq!(BridgeAddress::parse(url), Err(refused), "{url}");
         }
     }
 

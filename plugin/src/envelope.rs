@@ -6,12 +6,10 @@ use serde_json::{Map, Value, json};
 
 use crate::boundary::{Bridge, Response};
 use crate::channel::{Account, CHANNEL_ID};
-use crate::error::{ChannelError, from_refusal, from_transport};
+use crate::error::{ChannelError, from_refusal, from_transport, presentable};
 
 const METHOD: &str = "tools/call";
 const PROVIDER_ID: &str = "whatsapp-personal-bridge";
-/// Longest sentence of the bridge that is repeated to the operator, in characters.
-const LONGEST_SENTENCE: usize = 300;
 
 /// Operations of the contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,13 +181,4 @@ fn refusal(operation: Operation, status: u16, said: &Map<String, Value>) -> Chan
         said.get("retryable").and_then(Value::as_bool),
         &presentable(sentence),
     )
-}
-
-fn presentable(sentence: &str) -> String {
-    sentence
-        .trim()
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(LONGEST_SENTENCE)
-        .collect()
 }

@@ -55,12 +55,40 @@ impl ChannelError {
     #[must_use]
     pub fn without_repeating(mut self, text: &str) -> Self {
         // Shorter texts are found in any sentence, and give nothing away.
-        let text = text.trim();
-        if text.len() >= 4 && self.message.contains(text) {
+        let text = plain(text);
+        let repeated = text.len() >= 4 && self.message.contains(&text);
+        if repeated || self.ends_within(&text) {
             self.message = format!("the bridge refused with the code {}", self.code);
         }
         self
     }
+
+    /// Whether the sentence was cut off in the middle of `text`.
+    fn ends_within(&self, text: &str) -> bool {
+        let was_cut = self.message.chars().count() >= LONGEST_SENTENCE;
+        let beginnings = text.char_indices().map(|(at, _)| at);
+        was_cut
+            && beginnings
+                .take(LONGEST_SENTENCE + 1)
+                .skip_while(|at| *at < 4)
+                .any(|at| {
+                    text.get(..at)
+                        .is_some_and(|text| self.message.ends_with(text))
+                })
+    }
+}
+
+/// Longest sentence of the bridge that is repeated to the operator, in characters.
+const LONGEST_SENTENCE: usize = 300;
+
+/// A sentence of the bridge as it is shown.
+pub(crate) fn presentable(sentence: &str) -> String {
+    plain(sentence).chars().take(LONGEST_SENTENCE).collect()
+}
+
+fn plain(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { ' ' } else { c };
+    text.trim().chars().map(shown).collect()
 }
 
 impl fmt::Display for ChannelError {

@@ -71,6 +71,21 @@ pub(crate) fn product() -> Result<Built> {
     Ok(built)
 }
 
+/// The properties in their long form.
+pub(crate) fn properties(built: &Built) -> Result<PathBuf> {
+    process::run(
+        "building the properties",
+        process::cargo().args([
+            "build",
+            "--release",
+            "--workspace",
+            "--bin",
+            "loong-properties",
+        ]),
+    )?;
+    Ok(built.binary("loong-properties"))
+}
+
 /// What is built natively. One feature set for building and running tests, else cargo compiles
 /// wasmtime twice.
 #[derive(Debug, Clone, Copy)]

@@ -19,6 +19,13 @@ pub(crate) fn run() -> Result<Count> {
         ),
     );
     count.check(
+        "rustfmt (fuzz)",
+        process::run(
+            "checking the form of the fuzz targets",
+            process::cargo().args(["fmt", "--check", "--manifest-path", "fuzz/Cargo.toml"]),
+        ),
+    );
+    count.check(
         "clippy",
         process::run(
             "linting the Rust code",

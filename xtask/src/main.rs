@@ -9,6 +9,7 @@
 mod build;
 mod checks;
 mod dist;
+mod fuzz;
 mod process;
 mod setup;
 mod supply_chain;
@@ -23,6 +24,12 @@ cargo xtask <command>
   test [part…]   builds everything and runs all tests; parts: checks, rust, node
   torture        kills the product in the middle of its work, again and again;
                  --cycles N (500), --seed S
+  fuzz           tries what must hold for every input with a million of them and more: proptest,
+                 libFuzzer (with a nightly compiler) and fast-check; --cases N (20000) for each
+                 property, and ten times as many for each fuzz target; --seconds S (60), the
+                 longest for each of these; --seed S; --only <name>, a fuzz target, or a part or
+                 a property of the Rust code. What fails is kept in target/fuzz-findings. Ctrl-C
+                 ends it with what was counted
   build          target/release/loong, and the component in its place
   dist           target/dist: an archive of what is handed out, with its SHA256SUMS; for the
                  platform that it is built on and no other, so run it once on each. The times in
@@ -34,6 +41,7 @@ Examples:
   cargo xtask test
   cargo xtask test node
   cargo xtask torture --cycles 500 --seed 7
+  cargo xtask fuzz --seconds 600
   cargo xtask dist
 ";
 
@@ -45,6 +53,7 @@ fn main() -> ExitCode {
         ["demo"] => build::everything(build::Targets::Binaries).and_then(|built| demo(&built)),
         ["test", parts @ ..] => test::run(parts),
         ["torture", options @ ..] => torture(options),
+        ["fuzz", options @ ..] => fuzz::run(options),
         ["dist"] => dist::run().map(|()| true),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

@@ -36,7 +36,7 @@ mod running_bridge;
 pub mod serve;
 mod serve_line;
 pub mod setup;
-mod shell;
+pub mod shell;
 mod signals;
 
 pub use command_line::{Invocation, Invoked};

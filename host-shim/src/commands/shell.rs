@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 /// A text or a path as one word.
-pub(super) fn quoted(text: impl AsRef<OsStr>) -> String {
+pub fn quoted(text: impl AsRef<OsStr>) -> String {
     let text = text.as_ref().to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%=".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -14,7 +14,7 @@ pub(super) fn quoted(text: impl AsRef<OsStr>) -> String {
 }
 
 /// What shows who listens on a port of this machine.
-pub(super) fn who_listens(port: u16) -> String {
+pub fn who_listens(port: u16) -> String {
     if cfg!(target_os = "linux") {
         format!("ss -ltnp 'sport = :{port}'")
     } else {

@@ -76,8 +76,13 @@ fn take_out(list: &mut Array, at: usize) {
     };
     let before = text(gone.decor().prefix());
     let behind = text(gone.decor().suffix());
-    let said = if before.contains('#') { &before } else { "" };
+    let comment = |text: &str| {
+        text.contains('#')
+            .then(|| text.to_owned())
+            .unwrap_or_default()
+    };
     if let Some(next) = list.get_mut(at) {
+        let said = comment(&before) + &comment(&behind);
         let own = text(next.decor().prefix());
         let first_in_its_line = at == 0 && said.is_empty() && !own.contains('#');
         let prefix = if first_in_its_line {
@@ -88,7 +93,7 @@ fn take_out(list: &mut Array, at: usize) {
         next.decor_mut().set_prefix(prefix);
     } else {
         let trailing = text(Some(list.trailing()));
-        list.set_trailing(format!("{said}{behind}{trailing}"));
+        list.set_trailing(format!("{}{behind}{trailing}", comment(&before)));
     }
 }
 
@@ -139,6 +144,7 @@ mod tests {
             "[\n  # all\n  \"*\", # for now\n  # Ana\n  \"a\", # at work\n]",
             "[\n  # Ana\n  \"a\", # at work\n  # all\n  \"*\", # for now\n]",
             "[\n  # Ana\n  \"a\", # at work\n  # all\n  \"*\" # for now\n]",
+            "[\n  # all\n  \"*\" # for now\n  , # Ana\n  \"a\" # at work\n]",
         ] {
             let now = without_star(before);
             for comment in ["# all", "# for now", "# Ana", "# at work"] {
@@ -154,6 +160,8 @@ mod tests {
             "[\n  \"a\", # Ana\n]",
             "[\n  \"a\" # Ana\n]",
             "[\n  \"b\",\n  \"a\", # Ana\n]",
+            "[\"a\" # Ana\n]",
+            "[\"b\", \"a\", # Ana\n]",
         ] {
             let now = after(before, |edit| {
                 edit.add_to_list(&["pigeon"], "list", "new").unwrap();

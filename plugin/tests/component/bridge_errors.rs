@@ -242,6 +242,28 @@ fn a_bridge_that_repeats_the_text_is_not_repeated() {
 }
 
 #[test]
+fn a_bridge_that_repeats_the_text_is_not_repeated_where_its_sentence_is_cut_or_made_printable() {
+    let (secret, more) = ("the spare key", "x".repeat(400));
+    for (before, text) in [
+        ("cannot send ", format!("one\u{1b}two {secret}\r")),
+        ("cannot send ", format!("{secret}\n{more}")),
+        (more.get(..280).unwrap(), format!("{secret}{more}")),
+        ("", format!("{secret}{more}")),
+    ] {
+        let payload = json!({ "error": format!("{before}{text}"), "code": "bad_request" });
+        let message = OutboundMessage {
+            target: "contact:+15551234567".to_owned(),
+            text: text.clone(),
+            ..OutboundMessage::default()
+        };
+        let bridge = ScriptedBridge::default().then_payload(400, payload);
+        let error = send(&bridge, &account(), &message).unwrap_err();
+        assert!(!error.message.contains(secret), "{error:?}");
+        assert_eq!(error.code, "bad_request");
+    }
+}
+
+#[test]
 fn a_bridge_that_repeats_what_was_received_is_not_repeated() {
     let mut message = fixture("wire/stock-accepted-response-receive_batch.json")["body"]["payload"]
         ["messages"][0]
