@@ -335,7 +335,8 @@ fn url_port(url: &str) -> u16 {
 
 #[tokio::test]
 async fn a_folder_for_the_login_that_is_not_its_owners_alone_starts_no_bridge() {
-    let table: [(fn(&Place), &str, &str); 3] = [
+    type Fault = fn(&Place);
+    let table: [(Fault, &str, &str); 3] = [
         (
             |place| place.make_dir("nest", 0o755),
             "is open to others (mode 0755)",

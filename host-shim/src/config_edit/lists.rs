@@ -77,9 +77,11 @@ fn take_out(list: &mut Array, at: usize) {
     let before = text(gone.decor().prefix());
     let behind = text(gone.decor().suffix());
     let comment = |text: &str| {
-        text.contains('#')
-            .then(|| text.to_owned())
-            .unwrap_or_default()
+        if text.contains('#') {
+            text.to_owned()
+        } else {
+            String::new()
+        }
     };
     if let Some(next) = list.get_mut(at) {
         let said = comment(&before) + &comment(&behind);

@@ -403,10 +403,8 @@ fn accounts() -> impl Strategy<Value = BTreeMap<String, Meant>> {
     let account = (like("x[a-z0-9]{0,6}"), any::<bool>(), chats);
     // One port each: two accounts on one would be an issue.
     prop::collection::vec(account, 1..5).prop_map(|accounts| {
-        let mut port = 1_000;
         let mut named = BTreeMap::new();
-        for (name, enabled, chats) in accounts {
-            port += 1;
+        for (port, (name, enabled, chats)) in (1_001..).zip(accounts) {
             named.insert(
                 name,
                 Meant {

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use loong::error::Failure;
-use loong::output::{Output, one_line};
+use loong::output::Output;
+use loong::plain_text::one_line;
 use serde_json::Value;
 
 use crate::input::{json, text};

@@ -29,7 +29,7 @@ pub struct Broken {
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum Trial<'a> {
-    Drawn(TestRunner),
+    Drawn(Box<TestRunner>),
     Made(&'a [u8]),
 }
 
@@ -46,7 +46,7 @@ impl Property {
             rng_seed: seed.map_or(RngSeed::Random, RngSeed::Fixed),
             ..Config::default()
         };
-        (self.tried)(Trial::Drawn(TestRunner::new(config)))?;
+        (self.tried)(Trial::Drawn(Box::new(TestRunner::new(config))))?;
         Ok(cases)
     }
 
@@ -58,15 +58,17 @@ impl Property {
         (self.tried)(Trial::Made(bytes)).ok();
     }
 
-    /// In the tests: as many cases as `PROPTEST_CASES` says.
+    /// In the tests: as many cases as `PROPTEST_CASES` says, the same at each run. New ones are for
+    /// `cargo xtask fuzz`: a test that fails by chance is laid to the wrong change.
     #[cfg(test)]
     pub(crate) fn hold_in_short(&self) {
         const CASES: u32 = 1_000;
+        const SEED: u64 = 1;
         let told = std::env::var("PROPTEST_CASES").ok();
         let cases = told.map_or(CASES, |told| {
             told.parse().expect("PROPTEST_CASES is a number")
         });
-        if let Err(broken) = self.hold(cases, None) {
+        if let Err(broken) = self.hold(cases, Some(SEED)) {
             panic!("{}\nfor the input {}", broken.reason, broken.input);
         }
     }

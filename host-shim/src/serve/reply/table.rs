@@ -170,6 +170,7 @@ fn wrong(file: &Path, path: &str, what: &str) -> Failure {
         "reply_config",
         format!("{path} in {} {what}", file.display()),
     )
+    .hint("change it there; `loong config schema` prints what each key may hold")
 }
 
 fn kind(value: &Value) -> &'static str {
