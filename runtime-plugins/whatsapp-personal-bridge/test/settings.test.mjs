@@ -98,8 +98,8 @@ test("a token file must be absolute, there, private, and hold a token", (t) => {
 
 test("a token file of another user is refused: whoever wrote it knows the token", (t) => {
   const name = file(t, TOKEN);
-  const uid = fs.statSync(name).uid;
-  t.mock.method(process, "getuid", () => uid + 1);
+  const { uid } = fs.statSync(name);
+  t.mock.method(/** @type {{ getuid: () => number }} */ (process), "getuid", () => uid + 1);
   assert.throws(() => readSettings({ token_file: name }), (error) => error instanceof FatalError && error.code === "bad_settings" && /a file of this user/.test(error.message));
 });
 
