@@ -212,12 +212,13 @@ export function shortPhone(number) {
 
 /**
  * @param {string} entry of an allowlist
- * @returns {string} the same for logs: no phone number is whole in it
+ * @returns {string} the same for logs: no number of a person is whole in it, a LID neither
  */
 export function shortEntry(entry) {
   if (entry === "*") return entry;
   const { kind, user } = parseChat(entry);
   if (kind === "phone") return entry.includes("@") ? `${shortPhone(user)}@s.whatsapp.net` : shortPhone(user);
+  if (kind === "lid") return `${shortPhone(user).slice(1)}@lid`;
   // The id of an old group begins with the number of whoever made it.
   const [owner = "", made] = user.split("-");
   return kind === "group" && made !== undefined ? `${shortPhone(owner)}-${made}@g.us` : entry;

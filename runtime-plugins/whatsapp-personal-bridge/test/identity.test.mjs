@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readAllowlist } from "../src/allowlist.mjs";
-import { aliasesOf, fromJid, parseChat, shortPhone, shortReference, toJid } from "../src/identity.mjs";
+import { aliasesOf, fromJid, parseChat, shortEntry, shortPhone, shortReference, toJid } from "../src/identity.mjs";
 import { canonicalTarget, parseTarget, TargetError } from "../src/targets.mjs";
 import { fixture } from "./support/fixtures.mjs";
 
@@ -52,4 +52,16 @@ test("a shortened number shows at most half of its digits, however short it is",
     const short = shortPhone("155512345678901".slice(0, length));
     assert.equal(short.replace(/[^0-9]/g, "").length, Math.floor(length / 2), short);
   }
+});
+
+test("an entry for a log holds nobody's whole number or LID, and stays one that its owner recognises", () => {
+  const entries = {
+    "*": "*",
+    "+15551234567": "+15…567",
+    "15551234567@s.whatsapp.net": "+15…567@s.whatsapp.net",
+    "123456789012345@lid": "123…2345@lid",
+    "15551234567-1600000000@g.us": "+15…567-1600000000@g.us",
+    "120363012345678901@g.us": "120363012345678901@g.us",
+  };
+  for (const [entry, short] of Object.entries(entries)) assert.equal(shortEntry(entry), short);
 });

@@ -245,7 +245,7 @@ test("somebody known by a LID alone is refused with that reason, and not when th
   inbox.accept(from("A1", [LID]));
   inbox.accept(from("A2", [NUMBER, LID]));
   assert.deepEqual(events, [
-    { event: "allowlist_match", chat: "contact …2345", entry: LID_JID, allowed: false },
+    { event: "allowlist_match", chat: "contact …2345", entry: "123…2345@lid", allowed: false },
     { event: "message_refused", chat: "contact …2345", reason: "only_lid_known" },
     { event: "allowlist_match", chat: "contact …4567", entry: "+15…567", allowed: true },
     { event: "message_in", chat: "contact …4567", cursor: (await receive(inbox))[0]?.cursor, kind: "text", group: false },

@@ -89,15 +89,15 @@ mod tests {
         for target in std::fs::read_dir(folder).unwrap() {
             let source = std::fs::read_to_string(target.unwrap().path()).unwrap();
             let list = source
-                .split_once("fuzz(&[")
+                .split_once("&[")
                 .unwrap()
                 .1
                 .split_once(']')
                 .unwrap()
                 .0;
             fuzzed.extend(
-                list.split(", ")
-                    .map(|part| part.trim_matches('"').to_owned()),
+                list.split(',')
+                    .map(|part| part.trim().trim_matches('"').to_owned()),
             );
         }
         fuzzed.sort();

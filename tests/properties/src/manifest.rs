@@ -71,7 +71,7 @@ properties!(
         (
             like("[a-z][a-z-]{0,10}"),
             like("[a-z]{1,8}(/[a-z.]{1,8}x){0,2}"),
-            prop::collection::vec(text(), 0..4),
+            prop::collection::vec(like("[a-zA-Z0-9][a-zA-Z0-9._-]{0,10}"), 0..4),
             any::<u32>(),
             prop::collection::vec((text(), text()), 0..4)
         ),

@@ -88,6 +88,15 @@ pub fn shown_by(arguments: &[String]) -> &'static [Kind] {
     }
 }
 
+/// What a command may repeat among its words to the person who has just typed it.
+fn said_by(arguments: &[String]) -> &'static [Kind] {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [_, "chats", "allow", ..] => &[Kind::Number],
+        _ => &[],
+    }
+}
+
 /// What the events of a bridge and a pairing link on standard output give away, and only they may.
 #[must_use]
 pub fn told_for_pairing(line: &str) -> Option<Secret> {
@@ -171,6 +180,7 @@ pub fn leaks(heard: &[Heard], secrets: &BTreeSet<Secret>) -> Vec<Leak> {
         for one in heard {
             let shown = match one.stream {
                 "out" => shown_by(&one.arguments).contains(&secret.kind),
+                "err" => said_by(&one.arguments).contains(&secret.kind),
                 // The operator's own, typed as an argument of `loong` and handed on as one.
                 "arguments" => {
                     secret.kind == Kind::Number && one.text.contains(" --pairing-code-phone ")
