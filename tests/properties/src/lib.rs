@@ -89,7 +89,7 @@ mod tests {
         for target in std::fs::read_dir(folder).unwrap() {
             let source = std::fs::read_to_string(target.unwrap().path()).unwrap();
             let list = source
-                .split_once("&[")
+                .split_once("&[\"")
                 .unwrap()
                 .1
                 .split_once(']')
