@@ -203,7 +203,7 @@ fn is_plainly(written: &str, parsed: &Url) -> bool {
 }
 
 /// As much of what is no URL as cannot be a password or a secret path.
-fn without_secrets(written: &str) -> String {
+pub(crate) fn without_secrets(written: &str) -> String {
     if written.contains('@') {
         return "\u{2026}".to_owned();
     }

@@ -323,7 +323,7 @@ async fn settings_that_nobody_wrote_are_not_believed() {
         (
             json!({ "behave": "stranger_url" }),
             "bridge_url",
-            "http://127.0.0.1:9/elsewhere",
+            "http://127.0.0.1:9",
         ),
         (json!({ "behave": "stranger_dir" }), "auth_dir", "/etc"),
         (json!({ "behave": "stranger_chat" }), "allowed_chats", "*"),

@@ -8,6 +8,9 @@ use crate::channel::{Account, TARGET_KIND};
 use crate::identity::Identity;
 use crate::target::Target;
 
+/// What the host takes for an id, in bytes.
+const LONGEST_CURSOR: usize = 1_024;
+
 /// A message that somebody wrote to us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboundMessage {
@@ -50,6 +53,9 @@ pub fn read(
 
 fn admit(message: &Value, account: &Account, list: &Allowlist) -> Result<InboundMessage, String> {
     let cursor = needed(message, "/delivery/ack_cursor")?;
+    if cursor.len() > LONGEST_CURSOR || cursor.chars().any(char::is_control) {
+        return Err("its `delivery.ack_cursor` is too long, or no plain text".to_owned());
+    }
     let message_id = needed(message, "/delivery/source_message_id")?;
     let conversation = needed(message, "/session/conversation_id")?;
     if needed(message, "/reply_target/kind")? != TARGET_KIND {

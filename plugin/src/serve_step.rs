@@ -107,9 +107,12 @@ pub fn receive(
         id: answer
             .get("batch_id")
             .and_then(Value::as_str)
+            .filter(|id| !id.is_empty())
             .map(str::to_owned),
         ..Batch::default()
     };
+    // A bridge that knows no `max_messages` may give more, or one again: what we do not take stays with it.
+    let most = usize::try_from(wanted.max_messages).unwrap_or(usize::MAX);
     let mut parks = !wanted.consumer_id.is_empty();
     // Behind a message that went back nothing of its conversation is ours any more.
     let mut withheld: Vec<&str> = Vec::new();
@@ -118,6 +121,8 @@ pub fn receive(
         let conversation = conversation.and_then(Value::as_str).unwrap_or_default();
         match inbound::read(message, account, &list) {
             Ok(_later) if withheld.contains(&conversation) => {}
+            Ok(_more) if batch.messages.len() >= most => {}
+            Ok(again) if batch.messages.iter().any(|it| it.cursor == again.cursor) => {}
             Ok(message) => batch.messages.push(message),
             Err(unreadable) => {
                 if let Some(cursor) = unreadable.cursor.as_deref().filter(|_| parks) {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::bindings::{Account, Report};
 use super::state::Variables;
+use crate::door::without_secrets;
 use crate::plain_text::quoted_value;
 
 /// Keys that every channel's block has in common: where a block or an account is switched off, and
@@ -67,7 +68,7 @@ impl Written {
         accounts
             .flat_map(|account| self.settings(account))
             .find(|(field, value)| *field == ENABLED || !allowed.contains(value.trim()))
-            .map(|(field, value)| (field, quoted_value(value)))
+            .map(|(field, value)| (field, shown(field, value)))
     }
 
     /// What of `account` must have been written; that it is enabled only where it must not be.
@@ -98,6 +99,15 @@ impl Written {
                 .for_each(|(key, value)| self.collect(Some(key), value)),
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
+    }
+}
+
+/// What may be told of a value: neither a secret path nor a whole number.
+fn shown(field: &str, value: &str) -> String {
+    match field {
+        "bridge_url" => quoted_value(&without_secrets(value)),
+        "allowed_chats" if value != "*" => "…".to_owned(),
+        _ => quoted_value(value),
     }
 }
 
@@ -166,10 +176,10 @@ mod tests {
     fn what_nobody_wrote_is_named() {
         let block = json!({"bridge_url": "http://127.0.0.1:1/", "note_env": 5, "url": "SECRET"});
         let written = Written::of(&block, &[]);
-        let url = "http://127.0.0.1:3/";
+        let url = "http://127.0.0.1:3/a-secret-path";
         assert_eq!(
             written.first_invented(&report(Some(url), None), &variables()),
-            Some(("bridge_url", url.to_owned()))
+            Some(("bridge_url", "http://127.0.0.1:3".to_owned()))
         );
         assert_eq!(
             written.first_invented(&report(None, Some("/etc")), &variables()),

@@ -33,6 +33,8 @@ pub enum ManifestError {
     ApiVersion { found: String },
     #[error("its setup.surface is `{found}`; this host loads `channel` plugins only")]
     Surface { found: String },
+    #[error("it is a channel that brings no component, for another kind of host")]
+    NoComponent,
     #[error("`{field}` is missing or blank")]
     Missing { field: &'static str },
     #[error(
@@ -61,16 +63,15 @@ impl ManifestError {
         Self::NotJson(sentence(reason, REASON))
     }
 
-    /// Whether a channel is lost by it, and not a plugin of some other kind or age.
+    /// Whether a channel is lost by it, and not a plugin of some other kind or age, or a place that was never ours.
     pub fn concerns_a_channel(&self) -> bool {
         match self {
-            Self::Surface { .. } | Self::TooDeep { .. } => false,
+            Self::Surface { .. } | Self::NoComponent | Self::TooDeep { .. } | Self::Linked => false,
             Self::Unreadable(_)
             | Self::NotAFile(_)
             | Self::TooLarge { .. }
             | Self::NotText
             | Self::ByteOrderMark
-            | Self::Linked
             | Self::OddPath
             | Self::NotJson(_)
             | Self::ApiVersion { .. }
@@ -107,6 +108,7 @@ impl ManifestError {
                 "install a plugin and a host of the same release"
             }
             Self::Surface { .. } => "nothing to do, unless it was meant to be a channel",
+            Self::NoComponent => "nothing to do, unless it was meant to run here",
             Self::ComponentOutside { .. } | Self::SchemaOutside { .. } => {
                 "do not use this plugin: it points out of its own folder"
             }

@@ -9,7 +9,7 @@ use whatsapp_personal_plugin::inbound::InboundMessage;
 use whatsapp_personal_plugin::send::DeliveryStatus;
 use whatsapp_personal_plugin::serve_step::{Batch, Receive, Verdict, finish, receive, settle};
 
-use crate::support::{Notebook, ScriptedBridge, account, fixture};
+use crate::support::{Notebook, ScriptedBridge, account, fixture, twenty};
 
 #[test]
 fn a_direct_message_is_read_with_all_it_tells() {
@@ -166,7 +166,7 @@ fn a_chat_outside_the_list_is_reported_without_its_text() {
     let narrow = allowing(&["+15557654321"]);
     let log = Notebook::default();
     let bridge = ScriptedBridge::answering(json!({ "messages": [message()] }));
-    let batch = receive(&bridge, &log, &narrow, &Receive::default()).unwrap();
+    let batch = receive(&bridge, &log, &narrow, &twenty()).unwrap();
     assert!(batch.messages.is_empty());
     assert_eq!(batch.unreadable[0].reason, "chat not allowed");
     let told = format!("{batch:?} {:?}", log.0.borrow());
@@ -211,6 +211,37 @@ fn an_empty_list_receives_nothing_and_asks_for_nothing() {
         (ErrorKind::Refused, "allowed_chat_ids_missing")
     );
     assert!(bridge.asked().is_empty());
+}
+
+#[test]
+fn what_a_bridge_gives_beyond_what_was_asked_for_or_twice_stays_with_it() {
+    let at = |cursor: &str| {
+        let mut message = message();
+        message["delivery"]["ack_cursor"] = json!(cursor);
+        message
+    };
+    let answer = json!({ "messages": [at("a"), at("a"), at("b"), at("c")], "batch_id": "" });
+    for (most, taken) in [(20, vec!["a", "b", "c"]), (2, vec!["a", "b"]), (0, vec![])] {
+        let wanted = Receive {
+            max_messages: most,
+            ..Receive::default()
+        };
+        let bridge = ScriptedBridge::answering(answer.clone());
+        let batch = receive(&bridge, &Notebook::default(), &account(), &wanted).unwrap();
+        let cursors: Vec<&str> = batch.messages.iter().map(|it| it.cursor.as_str()).collect();
+        assert_eq!(cursors, taken);
+        assert_eq!(batch.id, None);
+    }
+}
+
+#[test]
+fn a_cursor_that_no_host_would_take_makes_a_message_unreadable_and_not_its_batch() {
+    for cursor in ["x".repeat(1_025), "a\u{1b}[2J".to_owned()] {
+        let mut bad = message();
+        bad["delivery"]["ack_cursor"] = json!(cursor);
+        let batch = received(&account(), json!({ "messages": [bad, message()] }));
+        assert_eq!((batch.messages.len(), batch.unreadable.len()), (1, 1));
+    }
 }
 
 #[test]
@@ -378,7 +409,7 @@ fn a_finish_that_is_not_ok_is_an_error() {
 
 fn received(account: &Account, payload: Value) -> Batch {
     let bridge = ScriptedBridge::answering(payload);
-    receive(&bridge, &Notebook::default(), account, &Receive::default()).unwrap()
+    receive(&bridge, &Notebook::default(), account, &twenty()).unwrap()
 }
 
 fn settled(
@@ -398,10 +429,9 @@ fn settled(
 
 fn named() -> Receive {
     Receive {
-        max_messages: 20,
         consumer_id: "c".to_owned(),
         consumer_instance: "i".to_owned(),
-        ..Receive::default()
+        ..twenty()
     }
 }
 

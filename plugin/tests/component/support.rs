@@ -10,6 +10,7 @@ use whatsapp_personal_plugin::boundary::{
     Bridge, Environment, Level, Log, Response, TransportError,
 };
 use whatsapp_personal_plugin::channel::Account;
+use whatsapp_personal_plugin::serve_step::Receive;
 
 /// Reads a file under `tests/fixtures`.
 pub(crate) fn fixture(name: &str) -> Value {
@@ -163,5 +164,13 @@ pub(crate) struct Notebook(pub(crate) RefCell<Vec<String>>);
 impl Log for Notebook {
     fn record(&self, _level: Level, message: &str) {
         self.0.borrow_mut().push(message.to_owned());
+    }
+}
+
+/// What a host that does not name itself asks for.
+pub(crate) fn twenty() -> Receive {
+    Receive {
+        max_messages: 20,
+        ..Receive::default()
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use whatsapp_personal_plugin::send::{OutboundMessage, send};
 use whatsapp_personal_plugin::serve_step::{Receive, Verdict, finish, receive, settle};
 
-use crate::support::{Notebook, ScriptedBridge, account, fixture};
+use crate::support::{Notebook, ScriptedBridge, account, fixture, twenty};
 
 #[test]
 fn a_send_is_the_captured_request() {
@@ -80,7 +80,7 @@ fn the_accepted_message_is_received_and_acknowledged_as_it_came() {
         .then(json!({ "ok": true }));
     let log = Notebook::default();
 
-    let batch = receive(&bridge, &log, &account(), &Receive::default()).unwrap();
+    let batch = receive(&bridge, &log, &account(), &twenty()).unwrap();
     let [message] = batch.messages.as_slice() else {
         panic!("{batch:?}");
     };

@@ -56,6 +56,11 @@ export class AllowedChats {
     return this.#allowlist?.everybody === true;
   }
 
+  /** Whether whom it leaves out is left out for good: it is the operator's word, and no slip in it closes the rest. */
+  get final() {
+    return this.#fixed && this.#allowlist?.bad.length === 0;
+  }
+
   /** @param {(byOperator: boolean) => void} listener called after every change, when it is on disk */
   onChange(listener) {
     this.#listeners.push(listener);

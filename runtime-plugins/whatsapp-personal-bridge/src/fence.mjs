@@ -58,6 +58,11 @@ export class Fence {
     return this.#parts.allowed.mayBeWrittenTo(jid);
   }
 
+  /** Whether what it keeps back now is to be kept back for good. */
+  get final() {
+    return this.#parts.allowed.final;
+  }
+
   /**
    * @param {string} jid of a chat
    * @throws {RequestError} `chat_not_allowed`

@@ -144,6 +144,7 @@ export class Journal {
    * @returns {Promise<{ message: WAMessage, late: boolean }>}
    */
   async #readStanza(stanza, plaintexts, repository) {
+    const { id, lid } = this.#me();
     /** @type {WAMessage} */
     let message = { key: {} };
     let late = false;
@@ -153,7 +154,6 @@ export class Journal {
       let place = 0;
       const known = /** @type {Node[]} */ (node.content).filter(({ tag }) => READ.has(tag));
       const content = known.map((child) => (child.tag === "enc" ? { ...child, content: plaintexts.get(place++) ?? EMPTY } : child));
-      const { id, lid } = this.#me();
       const read = decryptMessageNode({ ...node, content }, id, lid, repository, SILENT);
       message = read.fullMessage;
       await read.decrypt();

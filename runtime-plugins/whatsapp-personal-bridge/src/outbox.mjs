@@ -11,6 +11,7 @@ import { fromJid, shortReference, toJid } from "./identity.mjs";
 import { answeredCursor } from "./reply-key.mjs";
 import { Room } from "./room.mjs";
 import { failure, notTaken, refusal } from "./send-errors.mjs";
+import { mayHaveArrived } from "./store/outbox.mjs";
 import { splitText } from "./split-text.mjs";
 import { TIMING } from "./timing.mjs";
 
@@ -88,9 +89,10 @@ export class Outbox {
    */
   async send({ to, text, key }) {
     const jid = toJid(to);
-    this.#parts.fence.require(jid);
-    this.#requireRunning();
     const earlier = key === null ? null : this.#rows.byKey(key);
+    // What is with WhatsApp already asks for nobody's leave.
+    if (!earlier || !this.#rows.parts(earlier.id).every(({ state }) => state === "sent")) this.#parts.fence.require(jid);
+    this.#requireRunning();
     if (!earlier) return this.#answer(this.#accept(jid, text, key), "sent", false);
     this.#requireSameChat(earlier.jid, jid);
     // The first text counts: whoever got it already, or a part of it, sees it once.
@@ -180,12 +182,15 @@ export class Outbox {
   #next(send) {
     const part = this.#rows.next(send);
     if (!part || this.#parts.fence.lets(part.jid)) return part;
+    // Another list may let it go again: it steps aside, and nobody is told that it failed.
+    if (!this.#parts.fence.final) this.#parts.fence.require(part.jid);
     this.#withhold({ id: send, jid: part.jid }, "all");
     return null;
   }
 
   /** What waits for a chat that may not be written to any more never leaves, and says so at once. */
   #withholdAll() {
+    if (!this.#parts.fence.final) return;
     for (const send of this.#rows.pending()) {
       // What WhatsApp has, but for its word, is not called back.
       if (!this.#parts.fence.lets(send.jid)) this.#withhold(send, "waiting");
@@ -307,7 +312,9 @@ export class Outbox {
    */
   #settle(messageId, error) {
     const part = this.#rows.byId(messageId);
-    if (!part || part.state === "sent" || part.state === "failed") return null;
+    if (!part || part.state === "sent") return null;
+    const wasThere = error === null && mayHaveArrived(part.error);
+    if (part.state === "failed" && !wasThere) return null;
     if (error === null) {
       const { store } = this.#parts;
       store.transaction(() => {

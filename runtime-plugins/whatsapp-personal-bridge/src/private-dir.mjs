@@ -76,8 +76,8 @@ export function refuseForeignFiles(dir) {
   for (const name of fs.readdirSync(dir)) {
     const file = path.join(dir, name);
     const seen = look(file, fs.lstatSync);
-    // Gone meanwhile: a lock, a draft.
-    if (seen === null) continue;
+    // Gone meanwhile: a lock, a draft. Nothing of ours is in a directory, and a disk brings one of its own.
+    if (seen === null || seen.isDirectory()) continue;
     if (seen.isSymbolicLink()) {
       throw new FatalError("auth_dir_link", `${file} in the auth dir is a link to ${targetOf(file)}`, "see who put it there; put the file itself in its place, or move the link away");
     }

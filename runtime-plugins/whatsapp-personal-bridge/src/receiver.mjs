@@ -128,6 +128,10 @@ export class Receiver {
       return "malformed";
     });
     if (ignored === null) return;
+    // Once a start: whoever sends one can send many.
+    if (ignored === "malformed" && !this.#ignored.malformed) {
+      this.#parts.emit("warning", { code: "message_malformed", message: "A message from WhatsApp could not be understood, so it was left alone; the others go on. `bridge status` counts such messages." });
+    }
     this.#ignored[ignored] = (this.#ignored[ignored] ?? 0) + 1;
     finish();
   }

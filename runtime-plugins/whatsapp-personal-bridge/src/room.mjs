@@ -35,10 +35,9 @@ export class Room {
   enter(messageId) {
     const turn = this.#let.delete(messageId) || !this.crowded;
     if (turn && this.#take(messageId)) return null;
-    return new Promise((wake) => {
-      this.#waiting.push({ messageId, wake });
-      if (this.#waiting.length === 1) this.#watch();
-    });
+    // Before anybody stands in the line: without a watch nobody in it would be woken.
+    if (!this.crowded) this.#watch();
+    return new Promise((wake) => this.#waiting.push({ messageId, wake }));
   }
 
   /** Everybody who waits looks again at what is to be done. */

@@ -4,17 +4,19 @@
  * the direction of writing. Pure.
  */
 
+/** What begins a line or moves a cursor, and half characters: a space takes its place. */
+const BREAKING = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu;
 /**
- * What begins a line, moves a cursor, turns the direction of writing, or cannot be seen. Joiners and
- * the tags of flags stay: emoji need them.
+ * What turns the direction of writing, or cannot be seen: it is left out, so that no word falls apart. Joiners
+ * and the tags of flags stay: emoji need them.
  */
-const ACTIVE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu;
+const UNSEEN = /[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu;
 /** Enough to recognise what one has written. */
 const LONGEST_QUOTE = 60;
 
 /** @param {string} text */
 export function harmless(text) {
-  return text.replace(ACTIVE, " ");
+  return text.replace(UNSEEN, "").replace(BREAKING, " ");
 }
 
 /**
@@ -22,7 +24,7 @@ export function harmless(text) {
  * @param {string} text
  */
 export function inert(text) {
-  return text.replace(ACTIVE, (found) => (found === "\n" ? found : " "));
+  return text.replace(UNSEEN, "").replace(BREAKING, (found) => (found === "\n" ? found : " "));
 }
 
 /**

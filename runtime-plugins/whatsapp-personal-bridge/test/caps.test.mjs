@@ -189,6 +189,24 @@ test("who comes when room has just come does not overtake who waits for it", (t)
   assert.notEqual(room.enter("C"), null);
 });
 
+test("a store that fails once while somebody begins to wait leaves nobody waiting for ever", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { store } = parts(t);
+  const clock = { at: NOW };
+  for (const id of ["A", "B"]) store.outbox.add({ key: id, jid: "15551234567@s.whatsapp.net", text: id, parts: [{ messageId: id, body: Buffer.from(id) }] });
+  const room = new Room({ pace: store.pace, most: 1, minuteMs: MINUTE_MS, now: () => clock.at, isOpen: () => true });
+  t.after(() => room.clear());
+  assert.equal(room.enter("A"), null);
+  const broken = t.mock.method(store.pace, "leftIn", () => { throw new Error("SQLITE_IOERR"); });
+  assert.throws(() => room.enter("B"), /SQLITE_IOERR/);
+  broken.mock.restore();
+  assert.equal(room.crowded, false);
+  assert.notEqual(room.enter("B"), null);
+  clock.at += MINUTE_MS;
+  t.mock.timers.tick(MINUTE_MS);
+  assert.deepEqual([room.crowded, room.enter("B")], [false, null]);
+});
+
 test("the parts of a long text count each: it is accepted when its first has room, and the rest waits", async (t) => {
   const { writes, pass, line } = bridge(t, { maxMessagesPerMinute: 2 });
   assert.equal((await writes(ANA, LONG, "long")).status, "pending");

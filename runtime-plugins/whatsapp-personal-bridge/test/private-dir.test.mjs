@@ -136,6 +136,14 @@ test("a file of another user in the auth dir is refused", { skip: notRoot }, (t)
   refused(dir, "auth_dir_foreign", /bridge\.db in the auth dir belongs to another user/, /chown/);
 });
 
+test("a directory in it is nobody's concern: a disk of its own brings one of root's", { skip: notRoot }, (t) => {
+  const dir = made(path.join(temporaryDir(t), "auth"));
+  made(path.join(dir, "lost+found"));
+  fs.chownSync(path.join(dir, "lost+found"), NOBODY, NOBODY);
+  prepareAuthDir(dir);
+  assert.deepEqual(fs.readdirSync(dir), ["lost+found"]);
+});
+
 /** @param {string} dir @param {string[]} [more] */
 const start = (dir, more = []) => runOnce(["--port", "0", "--auth-dir", dir, ...more], { env: { LOONG_WHATSAPP_WEB_URL: "ws://127.0.0.1:9/" } });
 

@@ -18,6 +18,17 @@ pub(super) fn run() -> Result<()> {
         deny(&program).args(["check", "licenses", "bans", "sources"]),
     )?)?;
     refuses_without_exceptions(&program)?;
+    process::step("cargo deny: the same of the fuzz targets");
+    let mut fuzz = deny(&program);
+    fuzz.args([
+        "--manifest-path",
+        "fuzz/Cargo.toml",
+        "--config",
+        "deny.toml",
+    ]);
+    // It is built from fewer crates, so from fewer licences.
+    fuzz.args(["check", "-A", "license-not-encountered"]);
+    judged(process::output(fuzz.args(["licenses", "bans", "sources"]))?)?;
     let fetched = process::output(deny(&program).args(["fetch", "db"]))?;
     if !fetched.status.success() {
         eprintln!(

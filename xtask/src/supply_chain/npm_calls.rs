@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 const FLAG: &str = "--ignore-scripts";
 /// What makes npm or its like install or run what others wrote, as it is typed.
-const TYPED: [&str; 9] = [
+const TYPED: [&str; 12] = [
     "npm ci",
     "npm i ",
     "npm install",
@@ -19,10 +19,22 @@ const TYPED: [&str; 9] = [
     "npm exec",
     "npx ",
     "pnpm install",
+    "pnpm i ",
+    "pnpm add",
+    "yarn install",
 ];
-/// The same as arguments of a program.
-const ARGUMENTS: [&str; 4] = ["\"ci\"", "\"install\", \"--", "\"npx\"", "\"rebuild\""];
-/// The flag follows within so many characters, on the same lines of a call.
+/// The same as arguments of a program, in whichever quotes.
+const ARGUMENTS: [&str; 8] = [
+    "\"ci\"",
+    "'ci'",
+    "\"install\", \"--",
+    "'install', '",
+    "\"npx\"",
+    "'npx'",
+    "\"rebuild\"",
+    "'rebuild'",
+];
+/// The flag follows within so many characters, on the same lines of a call, and before the next call.
 const REACH: usize = 160;
 
 /// Told about, not told to be done: file, and the words.
@@ -71,7 +83,13 @@ fn in_text(file: &str, text: &str) -> Vec<String> {
             continue;
         }
         let rest = text.get(at..).unwrap_or_default();
-        let reach: String = rest.chars().take(REACH).collect();
+        let end = next_call(rest, pattern.len());
+        let reach: String = rest
+            .get(..end)
+            .unwrap_or(rest)
+            .chars()
+            .take(REACH)
+            .collect();
         let line = 1 + text.get(..at).unwrap_or_default().matches('\n').count();
         let whole = rest.lines().next().unwrap_or(pattern);
         let told = TOLD.iter().any(|(known, words)| {
@@ -85,6 +103,17 @@ fn in_text(file: &str, text: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// Where in `text` the next call begins, behind the one of `length` at its front.
+fn next_call(text: &str, length: usize) -> usize {
+    let behind = text.get(length..).unwrap_or_default();
+    TYPED
+        .iter()
+        .chain(&ARGUMENTS)
+        .filter_map(|pattern| behind.find(pattern))
+        .min()
+        .map_or(text.len(), |at| length + at)
 }
 
 #[cfg(test)]
@@ -113,9 +142,17 @@ mod tests {
             "Command::new(\"npm\").args([\"ci\", \"--no-audit\"])",
             "npx eslint .",
             "npm rebuild",
+            "spawn('npm', ['ci'])",
+            "pnpm add x",
         ] {
             assert_eq!(in_text("a.md", text).len(), 1, "{text}");
         }
+    }
+
+    #[test]
+    fn the_flag_of_a_later_call_is_not_that_of_an_earlier_one() {
+        let text = "npm ci\nnpm ci --ignore-scripts\n";
+        assert_eq!(in_text("a.md", text), ["1: npm ci"]);
     }
 
     #[test]

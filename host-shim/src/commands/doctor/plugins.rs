@@ -9,7 +9,7 @@ use super::config::plugin_lines;
 use super::remedy::Remedy;
 use crate::commands::shell::quoted;
 use crate::config::Config;
-use crate::discovery::roots::{Discovery, DiscoveryError, discover};
+use crate::discovery::roots::{Discovery, DiscoveryError, Skipped, discover};
 use crate::home::Home;
 
 /// Looks through the roots, which count from `directory`; none when there is nothing to look
@@ -128,14 +128,15 @@ fn manifests(checks: &mut Checks, discovery: &Discovery, nearby: Option<&Path>) 
             ),
         );
     }
-    if discovery.found.is_empty() && discovery.skipped.is_empty() {
+    let lost = |it: &Skipped| it.reason.concerns_a_channel();
+    if discovery.found.is_empty() && !discovery.skipped.iter().any(lost) {
         let hint = nearby.map_or_else(
             || "let runtime_plugins.roots name the folder that holds your plugins".to_owned(),
             |root| format!("there are some nearby; write\n{}", plugin_lines(Some(root))),
         );
         checks.fail(
             Id::Manifest,
-            "no loong.plugin.json lies below the roots",
+            "no loong.plugin.json of a channel lies below the roots",
             hint,
         );
     }

@@ -14,6 +14,8 @@ const FOREIGN = Object.freeze({
   INTEGER: (column) => `typeof(${column}) NOT IN ('integer', 'null') OR ${column} NOT BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER}`,
 });
 
+const RECEIPTS = new Set(["delivered_at", "read_at"]);
+
 /**
  * @param {Pick<import("libsql").Database, "prepare">} db
  * @returns {string | null} the first place that holds something else, as words
@@ -25,7 +27,8 @@ export function foreignValue(db) {
     for (const { name, type } of columns) {
       const column = `"${name}"`;
       const foreign = FOREIGN[type]?.(column);
-      if (foreign === undefined) continue;
+      // Times of receipts are WhatsApp's, shown and nothing else; older bridges took any.
+      if (foreign === undefined || RECEIPTS.has(name)) continue;
       const place = `the column ${name} of the table ${table}`;
       if (db.prepare(`SELECT 1 AS found FROM "${table}" WHERE ${foreign} LIMIT 1`).get()) return `${place} holds a value of another kind`;
       if (type === "TEXT" && !isUnicode(db.prepare(`SELECT CAST(${column} AS BLOB) AS bytes FROM "${table}" WHERE ${column} IS NOT NULL`))) return `${place} holds a text that is no Unicode`;

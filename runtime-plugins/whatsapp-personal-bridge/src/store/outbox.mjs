@@ -25,6 +25,11 @@ export function wasWithheld(error) {
   return error === NOT_ALLOWED || error === NO_LONGER_ALLOWED;
 }
 
+/** @param {string | null} error of a part: whether it was kept back when it had left once */
+export function mayHaveArrived(error) {
+  return error === NO_LONGER_ALLOWED;
+}
+
 export class OutboxRows {
   /** @type {import("./database.mjs").Database} */ #db;
 
