@@ -86,11 +86,12 @@ fn an_unreadable_message_does_not_lose_its_neighbours() {
         ("/delivery/sender_principal_key", "no sender"),
         ("/text", "no text"),
     ] {
-        let mut broken = message();
+        let (mut broken, mut later) = (message(), message());
         *broken.pointer_mut(field).unwrap() = Value::Null;
+        later["delivery"]["ack_cursor"] = json!("m2");
         let batch = received(
             &account(),
-            json!({ "messages": [message(), broken, message()] }),
+            json!({ "messages": [message(), broken, later] }),
         );
         assert_eq!(batch.messages.len(), 2, "{field}");
         let [unreadable] = batch.unreadable.as_slice() else {
