@@ -69,7 +69,7 @@ async fn a_list_and_doctor_go_on_beside_a_plugin_that_is_stopped() {
         (
             "stranger_url",
             "plugin_not_believed",
-            "reports bridge_url `http://127.0.0.1:9/elsewhere`",
+            "reports bridge_url `http://127.0.0.1:9`",
         ),
     ] {
         let place = beside_pigeons(&format!("behave = '{behaviour}'"));
