@@ -176,28 +176,22 @@ function readOnly(dir, user, code) {
   assert.ok(fs.readFileSync(file).toString("base64") === kept, "the store has changed");
 }
 
-test("housekeeping comes round until it is ended, and a failure of it is told, no more", async () => {
+test("housekeeping comes round until it is ended, and a failure of it is told, no more", (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
   let rounds = 0;
-  /** @type {(value?: unknown) => void} */
-  let third = () => undefined;
-  const came = new Promise((resolve) => (third = resolve));
   const forget = () => {
     rounds += 1;
     if (rounds === 2) throw Object.assign(new Error("a secret"), { code: "SQLITE_FULL" });
-    if (rounds === 3) third();
   };
   /** @type {any[]} */
   const told = [];
   const end = keepHouse(forget, (event, fields) => told.push({ event, ...fields }), 5);
   assert.equal(rounds, 1, "at once");
-  // The product's timer keeps no process alive, so this one does.
-  const alive = setTimeout(() => undefined, 10_000);
-  await came;
-  clearTimeout(alive);
+  t.mock.timers.tick(10);
+  assert.equal(rounds, 3, "also after one that failed");
   end();
   assert.deepEqual(told.map(({ event, code }) => [event, code]), [["warning", "purge_failed"]]);
   assert.ok(told[0].message.includes("SQLITE_FULL") && !told[0].message.includes("secret"));
-  const seen = rounds;
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.equal(rounds, seen);
+  t.mock.timers.tick(100);
+  assert.equal(rounds, 3, "its end is the end");
 });

@@ -52,7 +52,7 @@ test("an uncaught error ends the process by its name alone", () => {
 });
 
 test("a promise that fails unheard is named, and the process goes on", () => {
-  const said = silenced('Promise.reject({ secret: "secret" }); setTimeout(() => writeNow(1, ", on"), 20);');
+  const said = silenced('Promise.reject({ secret: "secret" }); setImmediate(() => writeNow(1, ", on"));');
   assert.deepEqual(said, { stdout: "stray object, on", stderr: "", status: 0 });
 });
 
